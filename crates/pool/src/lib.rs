@@ -1,0 +1,1 @@
+//! A keyed pool of resources: started on demand, leased, evicted when idle, never orphaned.

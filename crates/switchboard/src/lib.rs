@@ -1,0 +1,1 @@
+//! The reverse proxy: host name to pool lease to streamed exchange.
