@@ -1,1 +1,30 @@
 //! Supervision on tokio: every task, socket and child belongs to a scope and is gone when the scope is.
+
+mod blocking;
+mod builder;
+mod context;
+mod deadline;
+mod entries;
+mod error;
+mod extent;
+mod finalizer;
+mod group;
+mod inner;
+mod report;
+mod scope;
+mod task;
+mod teardown;
+mod tree;
+
+pub use self::builder::ScopeBuilder;
+pub use self::deadline::Deadline;
+pub use self::error::{BoxError, Cause, Closed, ScopeError, TaskError};
+pub use self::finalizer::Cleanup;
+pub use self::group::Group;
+pub use self::report::Report;
+pub use self::scope::{Scope, ScopeHandle};
+pub use self::task::Task;
+pub use self::tree::{Node, NodeKind, NodeState};
+
+/// The name of a task, scope or finalizer: free of charge when it is a literal.
+pub type Name = std::borrow::Cow<'static, str>;
