@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::table::Census;
 
 /// The answer to a client for which there is no room.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
 
 /// How long to wait before the next try when the process or the machine has run out of something.
 const BACK_OFF: Duration = Duration::from_millis(50);

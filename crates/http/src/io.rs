@@ -25,11 +25,7 @@ impl Watched {
 }
 
 impl Read for Watched {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         // An end of file passes here too; the connection closes then and the phase with it.
@@ -41,11 +37,7 @@ impl Read for Watched {
 }
 
 impl Write for Watched {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
 
@@ -72,12 +64,12 @@ impl Write for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if self.connection.order() == Order::Abort {
-            if let Stream::Tcp(stream) = self.stream.inner() {
-                // Without it the client would take the cut response for a whole one. A socket that cannot be told so is
-                // gone already.
-                let _ = stream.set_zero_linger();
-            }
+        if self.connection.order() == Order::Abort
+            && let Stream::Tcp(stream) = self.stream.inner()
+        {
+            // Without it the client would take the cut response for a whole one. A socket that cannot be told so is gone
+            // already.
+            let _ = stream.set_zero_linger();
         }
     }
 }

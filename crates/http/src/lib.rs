@@ -49,6 +49,7 @@ pub use config::ServerConfig;
 pub use connection::{Connection, Phase};
 pub use drain::{Drain, Remaining};
 pub use exchange::Exchange;
+pub use serve::ConnectionService;
 pub use server::{DrainTimedOut, Server};
 pub use upgrade::{Ending, Upgraded};
 pub use worker::{Workers, WorkersConfig};

@@ -19,10 +19,11 @@ use crate::connection::{Connection, Order};
 use crate::exchange::Followed;
 use crate::io::Watched;
 
-/// A service for one connection. [`Server::start`](crate::Server::start) makes one for each that is accepted.
-pub(crate) trait ConnectionService:
+/// A hyper service for one connection, on one thread. Every service whose body is [`Bytes`] is one.
+pub trait ConnectionService:
     Service<Request<Incoming>, Response = Response<Self::Body>, Error: Into<BoxError>, Future: 'static> + 'static
 {
+    /// The response body.
     type Body: Body<Data = Bytes, Error: Into<BoxError>> + 'static;
 }
 

@@ -148,17 +148,12 @@ impl Server {
     }
 
     /// Runs `serving` in a scope of its own whose end drains first.
-    fn own<F>(
-        self,
-        scope: &Scope,
-        name: impl Into<ostler_scope::Name>,
-        serving: F,
-    ) -> Result<Self, Closed>
+    fn own<F>(self, scope: &Scope, name: impl Into<ostler_scope::Name>, serving: F) -> Result<Self, Closed>
     where
         F: Future<Output = Result<(), Closed>> + Send + 'static,
     {
         let scope = scope.child(name).cleanup_deadline(self.shared.config.drain_timeout + REAPING).open()?;
-        scope.spawn("accept", serving)?;
+        drop(scope.spawn("accept", serving)?);
         let server = self.clone();
         scope.ensure("drain", async move |cleanup| {
             let deadline = cleanup.deadline.child(server.shared.config.drain_timeout);
@@ -277,16 +272,21 @@ async fn hand_over(
     stream: Stream,
     peer: Option<SocketAddr>,
 ) {
-    let emptiest = queues.iter().zip(&shared.tables).min_by_key(|(queue, table)| {
-        table.len() + (HANDED_OVER - queue.capacity())
-    });
-    let accepted = Accepted::detach(stream, peer);
-    match (emptiest, accepted) {
-        (Some((queue, _)), Ok(accepted)) if queue.send(accepted).await.is_ok() => {}
-        (_, Err(error)) => {
+    let emptiest = queues
+        .iter()
+        .zip(&shared.tables)
+        .min_by_key(|(queue, table)| table.len() + (HANDED_OVER - queue.capacity()));
+    let Some((queue, _)) = emptiest else { return shared.census.leave() };
+    match Accepted::detach(stream, peer) {
+        // The queue is closed only when its worker has ended, and then so has the server.
+        Ok(accepted) => {
+            if queue.send(accepted).await.is_err() {
+                shared.census.leave();
+            }
+        }
+        Err(error) => {
             shared.census.leave();
             tracing::warn!(?peer, %error, "connection lost between threads");
         }
-        _ => shared.census.leave(),
     }
 }

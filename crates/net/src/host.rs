@@ -38,8 +38,8 @@ pub enum HostPattern {
 /// # Errors
 /// See [`HostError`]; nothing is guessed.
 pub fn normalize_host(host: &str) -> Result<String, HostError> {
-    if host.starts_with('[') {
-        let (address, port) = host[1..].split_once(']').ok_or(HostError::Ipv6)?;
+    if let Some(literal) = host.strip_prefix('[') {
+        let (address, port) = literal.split_once(']').ok_or(HostError::Ipv6)?;
         check_port(port)?;
         let address: Ipv6Addr = address.parse().map_err(|_| HostError::Ipv6)?;
         return Ok(format!("[{address}]"));

@@ -94,7 +94,6 @@ impl Listener {
             Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
         }
     }
-
 }
 
 // === impl Accepted ===

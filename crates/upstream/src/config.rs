@@ -16,10 +16,6 @@ pub struct EndpointConfig {
 impl Default for EndpointConfig {
     /// 5 s to connect, 30 s idle, 256 unused connections.
     fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(30),
-            max_idle: 256,
-        }
+        Self { connect_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(30), max_idle: 256 }
     }
 }

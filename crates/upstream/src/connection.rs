@@ -10,10 +10,7 @@ use crate::{EndpointConfig, SendError};
 
 /// Connects and leaves the connection's own task running on this thread. The task ends when the sender is dropped and
 /// nothing is in flight, or when the server closes.
-pub(crate) async fn open<B>(
-    address: &Address,
-    config: &EndpointConfig,
-) -> Result<SendRequest<B>, SendError>
+pub(crate) async fn open<B>(address: &Address, config: &EndpointConfig) -> Result<SendRequest<B>, SendError>
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {

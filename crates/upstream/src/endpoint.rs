@@ -116,7 +116,9 @@ where
             let mut sender = sender;
             let endpoint = Rc::downgrade(self);
             tokio::task::spawn_local(async move {
-                if sender.ready().await.is_ok() && let Some(endpoint) = endpoint.upgrade() {
+                if sender.ready().await.is_ok()
+                    && let Some(endpoint) = endpoint.upgrade()
+                {
                     endpoint.keep(sender);
                 }
             });

@@ -53,8 +53,7 @@ pub async fn fetch(
     let stream = Stream::connect(address)
         .await
         .map_err(|source| FetchError::Connect { address: address.clone(), source })?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(exchange)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(exchange)?;
     let responding = async {
         let response = sender.send_request(request.map(|()| Empty::<Bytes>::new())).await;
         let (parts, body) = response.map_err(exchange)?.into_parts();

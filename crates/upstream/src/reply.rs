@@ -64,7 +64,9 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Default + 'static,
 {
     fn drop(&mut self) {
-        if self.is_end_stream() && let Some((sender, endpoint)) = self.connection.take() {
+        if self.is_end_stream()
+            && let Some((sender, endpoint)) = self.connection.take()
+        {
             endpoint.give_back(sender);
         }
     }
