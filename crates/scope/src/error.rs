@@ -131,8 +131,8 @@ impl ScopeError {
     }
 
     pub(crate) fn suppress(mut self, later: impl IntoIterator<Item = Self>) -> Self {
-        let mut later = later.into_iter().peekable();
-        if later.peek().is_some() {
+        let later: Vec<_> = later.into_iter().filter(|later| !later.is_same(&self)).collect();
+        if !later.is_empty() {
             self.suppressed = self.suppressed.iter().cloned().chain(later).collect();
         }
         self

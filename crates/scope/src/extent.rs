@@ -1,12 +1,13 @@
 //! Child scopes whose beginning is a future in the caller's task: `run` and `resource`.
 
 use crate::error::Cause;
-use crate::{BoxError, Closed, Name, Scope, ScopeError};
+use crate::{BoxError, Closed, Name, Scope, ScopeBuilder, ScopeError};
 
 /// The body's hold on its scope. However the caller lets go of the body, by returning, failing, panicking or being
 /// dropped, the scope halts, and it waits for the body to be gone.
-struct Extent {
+pub(crate) struct Extent {
     scope: Scope,
+    /// The scope outlives the body, which has succeeded.
     provided: bool,
 }
 
@@ -29,9 +30,9 @@ impl Scope {
         Fut: Future<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        let extent = self.extent(name.into())?;
+        let extent = self.extent(&name.into())?;
         let scope = extent.scope.clone();
-        let ending = scope.live(body(scope.clone())).await;
+        let ending = extent.live(body(scope.clone())).await;
         drop(extent);
         let later = scope.halt().await.error;
         match ending {
@@ -58,9 +59,9 @@ impl Scope {
         Fut: Future<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        let mut extent = self.extent(name.into())?;
+        let mut extent = self.extent(&name.into())?;
         let scope = extent.scope.clone();
-        let ending = scope.live(init(scope.clone())).await;
+        let ending = extent.live(init(scope.clone())).await;
         if let Some(Ok(value)) = ending {
             extent.provided = scope.inner.provide();
             if extent.provided {
@@ -79,26 +80,36 @@ impl Scope {
         }
     }
 
-    fn extent(&self, name: Name) -> Result<Extent, ScopeError> {
-        let path = || self.inner.path_of(&name);
-        let closed = |closed: Closed| ScopeError::new(path(), Cause::Closed(closed));
-        let scope = self.child(name.clone()).with_body().open().map_err(closed)?;
-        Ok(Extent { scope, provided: false })
-    }
-
-    /// `body` until the scope halts.
-    async fn live<T>(&self, body: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.halting().cancelled() => None,
-            ending = body => Some(ending),
-        }
+    fn extent(&self, name: &Name) -> Result<Extent, ScopeError> {
+        let closed = |closed: Closed| ScopeError::new(self.inner.path_of(name), Cause::Closed(closed));
+        Extent::open(self.child(name.clone())).map_err(closed)
     }
 
     /// The body's own error with what came later attached.
     fn first(&self, error: BoxError, later: Option<ScopeError>) -> ScopeError {
         let error = ScopeError::from_error(|| self.path(), error);
         error.suppress(later)
+    }
+}
+
+// === impl Extent ===
+
+impl Extent {
+    pub(crate) fn open(scope: ScopeBuilder) -> Result<Self, Closed> {
+        scope.with_body().open().map(|scope| Self { scope, provided: false })
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// `body` until the scope halts.
+    pub(crate) async fn live<T>(&self, body: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.scope.halting().cancelled() => None,
+            ending = body => Some(ending),
+        }
     }
 }
 

@@ -318,6 +318,7 @@ impl Inner {
 // === impl Inner: halting ===
 
 /// What must be done, without the lock, once halting has begun.
+#[derive(Clone, Copy)]
 struct Begun {
     /// This call is the one that starts the teardown task.
     drive: bool,

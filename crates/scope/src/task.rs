@@ -238,7 +238,8 @@ where
     Ok(Task { join, token: None })
 }
 
-fn spawn_on<F>(fallback: &Handle, task: F) -> JoinHandle<F::Output>
+/// Spawns on the current runtime, or outside of one on `fallback`.
+pub(crate) fn spawn_on<F>(fallback: &Handle, task: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
