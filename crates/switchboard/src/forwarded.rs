@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
 
-use crate::config::Forwarding;
+use crate::config::{Forwarding, Trust};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -16,7 +16,8 @@ const BY_US: HeaderValue = HeaderValue::from_static("1.1 ostler");
 /// The fields of one client connection: they are the same in each of its requests, so they are written once.
 #[derive(Debug)]
 pub(crate) struct Introduction {
-    rule: Rule,
+    /// `Append` only for a trusted client.
+    rule: Forwarding,
     /// The client's address as in `X-Forwarded-For`.
     address: HeaderValue,
     /// The client's address as `for=` takes it.
@@ -25,23 +26,12 @@ pub(crate) struct Introduction {
     last: RefCell<Option<(HeaderValue, HeaderValue)>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Rule {
-    Replace,
-    Append,
-    Remove,
-}
-
 impl Introduction {
-    pub(crate) fn new(peer: Option<SocketAddr>, forwarding: &Forwarding) -> Self {
+    pub(crate) fn new(peer: Option<SocketAddr>, forwarding: Forwarding, trust: &Trust) -> Self {
         let client = peer.map(|peer| peer.ip().to_canonical());
         let rule = match forwarding {
-            Forwarding::Replace => Rule::Replace,
-            Forwarding::Append { trusted } => match client {
-                Some(client) if !trusted.iter().any(|network| network.contains(&client)) => Rule::Replace,
-                Some(_) | None => Rule::Append,
-            },
-            Forwarding::Remove => Rule::Remove,
+            Forwarding::Append if !trust.includes(client) => Forwarding::Replace,
+            Forwarding::Append | Forwarding::Replace | Forwarding::Remove => forwarding,
         };
         let (address, node) = match client {
             Some(IpAddr::V4(ip)) => (ip.to_string(), ip.to_string()),
@@ -56,18 +46,18 @@ impl Introduction {
     pub(crate) fn introduce(&self, headers: &mut HeaderMap, host: &HeaderValue) {
         add(headers, VIA, BY_US);
         match self.rule {
-            Rule::Remove => {
+            Forwarding::Remove => {
                 for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
                     headers.remove(name);
                 }
             }
-            Rule::Replace => {
+            Forwarding::Replace => {
                 headers.insert(FORWARDED, self.element(host));
                 headers.insert(X_FORWARDED_FOR, self.address.clone());
                 headers.insert(X_FORWARDED_HOST, host.clone());
                 headers.insert(X_FORWARDED_PROTO, PROTO);
             }
-            Rule::Append => {
+            Forwarding::Append => {
                 add(headers, FORWARDED, self.element(host));
                 add(headers, X_FORWARDED_FOR, self.address.clone());
                 // The first proxy knows best what the client asked for.
@@ -125,7 +115,7 @@ mod tests {
 
     fn introduced(
         peer: Option<&str>,
-        forwarding: &Forwarding,
+        forwarding: Forwarding,
         sent: &[(&'static str, &'static str)],
     ) -> Vec<(String, String)> {
         let mut headers = HeaderMap::new();
@@ -134,13 +124,17 @@ mod tests {
         }
         let peer = peer.map(|peer| peer.parse().unwrap());
         let host = HeaderValue::from_static("shop.localhost:8000");
-        Introduction::new(peer, forwarding).introduce(&mut headers, &host);
+        Introduction::new(peer, forwarding, &trust()).introduce(&mut headers, &host);
         let field = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.to_string(), value.to_str().unwrap().to_owned())
         };
         let mut fields: Vec<_> = headers.iter().map(field).collect();
         fields.sort();
         fields
+    }
+
+    fn trust() -> Trust {
+        Trust { networks: vec!["198.51.100.0/24".parse().unwrap()], unix: false }
     }
 
     fn fields(fields: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -163,44 +157,42 @@ mod tests {
             ("x-forwarded-host", "shop.localhost:8000"),
             ("x-forwarded-proto", "http"),
         ]);
-        assert_eq!(introduced(Some(CLIENT), &Forwarding::Replace, &CLAIMS), expected);
-        let trusted = Forwarding::Append { trusted: vec!["10.0.0.0/8".parse().unwrap()] };
-        assert_eq!(introduced(Some(CLIENT), &trusted, &CLAIMS), expected);
+        assert_eq!(introduced(Some(CLIENT), Forwarding::Replace, &CLAIMS), expected);
+        assert_eq!(introduced(Some(CLIENT), Forwarding::Append, &CLAIMS), expected);
     }
 
     #[test]
     fn a_trusted_proxy_is_appended_to() {
-        let trusted = Forwarding::Append { trusted: vec!["192.0.2.0/24".parse().unwrap()] };
         let expected = fields(&[
             (
                 "forwarded",
-                "for=203.0.113.9, for=192.0.2.7;proto=http;host=\"shop.localhost:8000\"",
+                "for=203.0.113.9, for=198.51.100.7;proto=http;host=\"shop.localhost:8000\"",
             ),
             ("via", "1.1 ostler"),
-            ("x-forwarded-for", "203.0.113.9, 192.0.2.7"),
+            ("x-forwarded-for", "203.0.113.9, 198.51.100.7"),
             ("x-forwarded-host", "public.example"),
             ("x-forwarded-proto", "https"),
         ]);
-        assert_eq!(introduced(Some(CLIENT), &trusted, &CLAIMS), expected);
-        assert_eq!(introduced(Some("[::ffff:192.0.2.7]:1"), &trusted, &CLAIMS), expected);
+        assert_eq!(introduced(Some("198.51.100.7:1"), Forwarding::Append, &CLAIMS), expected);
+        assert_eq!(introduced(Some("[::ffff:198.51.100.7]:1"), Forwarding::Append, &CLAIMS), expected);
     }
 
     #[test]
     fn nothing_is_told_when_it_is_to_be_removed() {
-        let told = introduced(Some(CLIENT), &Forwarding::Remove, &CLAIMS);
+        let told = introduced(Some(CLIENT), Forwarding::Remove, &CLAIMS);
         assert_eq!(told, fields(&[("via", "1.1 ostler")]));
     }
 
     #[test]
     fn an_ipv6_client_is_quoted_in_forwarded_alone() {
-        let told = introduced(Some("[2001:db8::1]:80"), &Forwarding::Replace, &[]);
+        let told = introduced(Some("[2001:db8::1]:80"), Forwarding::Replace, &[]);
         assert_eq!(told[0].1, "for=\"[2001:db8::1]\";proto=http;host=\"shop.localhost:8000\"");
         assert_eq!(told[2].1, "2001:db8::1");
     }
 
     #[test]
     fn several_fields_of_one_name_become_one_list() {
-        let via = introduced(None, &Forwarding::Remove, &[("via", "1.0 a"), ("via", "1.1 b")]);
+        let via = introduced(None, Forwarding::Remove, &[("via", "1.0 a"), ("via", "1.1 b")]);
         assert_eq!(via, fields(&[("via", "1.0 a, 1.1 b, 1.1 ostler")]));
     }
 }

@@ -35,7 +35,7 @@ mod tunnel;
 mod way;
 
 pub use body::ResponseBody;
-pub use config::{Forwarding, Naming, SwitchboardConfig};
+pub use config::{Forwarding, Identity, Naming, SwitchboardConfig, Trust};
 pub use counters::{Counted, StatusClass};
 pub use problem::Problem;
 pub use route::Routes;

@@ -11,7 +11,7 @@ use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use ostler_http::Connection;
-use ostler_net::{Address, normalize_host};
+use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
 use ostler_upstream::SendError;
 
@@ -44,6 +44,8 @@ pub(crate) struct Proxy<F: Factory> {
 pub(crate) struct Session {
     pub(crate) connection: Arc<Connection>,
     pub(crate) introduction: Introduction,
+    /// Whether the client is a proxy whose request ids are believed.
+    trusted: bool,
 }
 
 impl<F> Proxy<F>
@@ -68,9 +70,11 @@ where
     }
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
+        let peer = connection.peer();
         Session {
             connection: Arc::clone(connection),
-            introduction: Introduction::new(connection.peer(), &self.config.forwarding),
+            introduction: Introduction::new(peer, self.config.forwarding, &self.config.trust),
+            trusted: self.config.trust.includes(peer.map(|peer| peer.ip())),
         }
     }
 
@@ -80,12 +84,18 @@ where
         session: &Session,
         mut request: Request<Incoming>,
     ) -> Response<ResponseBody> {
-        let id = trace::identify(request.headers_mut(), &mut self.random.borrow_mut());
+        let identities = trace::Identities {
+            request_id_header: &self.config.request_id_header,
+            request_id: self.config.request_id,
+            trace_context: self.config.trace_context,
+            trusted: session.trusted,
+        };
+        let id = identities.identify(request.headers_mut(), &mut self.random.borrow_mut());
         let response = match self.forward(session, request).await {
             Ok(response) => response,
             Err(problem) => {
                 self.counters.problem(problem);
-                problem.response(id.to_str().ok()).map(ResponseBody::own)
+                problem.response(id.as_ref().and_then(|id| id.to_str().ok())).map(ResponseBody::own)
             }
         };
         self.counters.response(response.status());
@@ -139,25 +149,23 @@ where
     fn way(&self, host: &HeaderValue, headers: &HeaderMap) -> Result<Rc<Way>, Problem> {
         let naming = &self.config.naming;
         let app = naming.app_header.as_ref().and_then(|header| headers.get(header));
-        let written = app.unwrap_or(host).as_bytes();
-        if let Some(way) = self.remembered.borrow().get(written) {
+        if app.is_none()
+            && let Some(way) = self.remembered.borrow().get(host.as_bytes())
+        {
             return Ok(Rc::clone(way));
         }
-        let name = request::name(host, app, naming).and_then(|name| normalize_host(name).ok());
-        let (name, target) = name
-            .and_then(|name| self.routes.find(&name).map(|target| (name, target)))
-            .or_else(|| {
-                let name = naming.default_host.clone()?;
-                self.routes.find(&name).map(|target| (name, target))
-            })
+        let (name, target) = request::names(host, app, naming)
+            .find_map(|name| self.routes.find(&name).map(|target| (name, target)))
             .ok_or(Problem::UnknownHost)?;
         let way = self.way_to(name, target);
-        let mut remembered = self.remembered.borrow_mut();
-        if remembered.len() >= self.config.remembered_hosts {
-            // Strangers choose the spelling of a host; forgetting them all costs each one lookup.
-            remembered.clear();
+        if app.is_none() {
+            let mut remembered = self.remembered.borrow_mut();
+            if remembered.len() >= self.config.remembered_hosts {
+                // Strangers choose the spelling of a host; forgetting them all costs each one lookup.
+                remembered.clear();
+            }
+            remembered.insert(Bytes::copy_from_slice(host.as_bytes()), Rc::clone(&way));
         }
-        remembered.insert(Bytes::copy_from_slice(written), Rc::clone(&way));
         Ok(way)
     }
 

@@ -1,8 +1,12 @@
 //! What a request must be to be forwarded, and which server it names.
 
+use std::net::Ipv4Addr;
+
 use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
+
+use ostler_net::normalize_host;
 
 use crate::Problem;
 use crate::config::Naming;
@@ -46,21 +50,25 @@ pub(crate) fn admit<B>(request: &mut Request<B>) -> Result<HeaderValue, Problem>
     }
 }
 
-/// The name under which the rules are searched: from the application header where one is configured and present, else
-/// from the host; of a name with dots only the first label, if so configured. Not normalized.
-pub(crate) fn name<'a>(host: &'a HeaderValue, app: Option<&'a HeaderValue>, naming: &Naming) -> Option<&'a str> {
-    let name = std::str::from_utf8(app.unwrap_or(host).as_bytes()).ok()?;
-    if naming.first_label && !name.starts_with('[') && !is_ipv4(name) {
-        let label = name.split(['.', ':']).next();
-        return label;
-    }
-    Some(name)
+/// The names under which a request's rule is searched, one after another: the host, what the application header says, the
+/// host's first label, the default. Only what is configured and a valid host name is among them.
+pub(crate) fn names(
+    host: &HeaderValue,
+    app: Option<&HeaderValue>,
+    naming: &Naming,
+) -> impl Iterator<Item = String> {
+    let normalize = |value: &HeaderValue| normalize_host(std::str::from_utf8(value.as_bytes()).ok()?).ok();
+    let host = normalize(host);
+    let label = host.as_deref().filter(|_| naming.first_label).and_then(first_label);
+    [host.clone(), app.and_then(normalize), label, naming.default_host.clone()].into_iter().flatten()
 }
 
-/// `127.0.0.1` is no name whose first label is `127`.
-fn is_ipv4(name: &str) -> bool {
-    let host = name.split(':').next().unwrap_or(name);
-    host.parse::<std::net::Ipv4Addr>().is_ok()
+/// The first label of a name with several. `127.0.0.1` is no name whose first label is `127`.
+fn first_label(host: &str) -> Option<String> {
+    if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
+        return None;
+    }
+    host.split_once('.').map(|(label, _)| label.to_owned())
 }
 
 #[cfg(test)]
@@ -98,25 +106,23 @@ mod tests {
     }
 
     #[test]
-    fn a_name_comes_from_the_host_unless_a_header_is_configured() {
-        let host = HeaderValue::from_static("shop.example.com:80");
-        let app = HeaderValue::from_static("cart");
-        let plain = Naming::default();
-        assert_eq!(name(&host, None, &plain), Some("shop.example.com:80"));
-        assert_eq!(name(&host, Some(&app), &plain), Some("cart"));
-    }
-
-    #[test]
-    fn the_first_label_is_taken_of_names_alone() {
-        let naming = Naming { first_label: true, ..Naming::default() };
-        for (host, expected) in [
-            ("shop.example.com:80", "shop"),
-            ("shop:80", "shop"),
-            ("127.0.0.1:80", "127.0.0.1:80"),
-            ("[::1]:80", "[::1]:80"),
-        ] {
-            let host = HeaderValue::from_str(host).unwrap();
-            assert_eq!(name(&host, None, &naming), Some(expected));
-        }
+    fn the_host_is_searched_before_anything_else_that_is_configured() {
+        let naming = Naming {
+            app_header: None,
+            first_label: true,
+            default_host: Some("default".to_owned()),
+        };
+        let found = |host: &str, app: Option<&str>, naming: &Naming| {
+            let value = |text| HeaderValue::from_str(text).unwrap();
+            names(&value(host), app.map(value).as_ref(), naming).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            found("Shop.example.com:80", Some("cart"), &naming),
+            ["shop.example.com", "cart", "shop", "default"]
+        );
+        assert_eq!(found("shop:80", None, &naming), ["shop", "default"]);
+        assert_eq!(found("127.0.0.1:80", None, &naming), ["127.0.0.1", "default"]);
+        assert_eq!(found("[::1]:80", None, &naming), ["[::1]", "default"]);
+        assert_eq!(found("a b", Some("c d"), &Naming::default()), [""; 0]);
     }
 }

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+use crate::config::Identity;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Bytes of `00-<trace id>-<parent id>-<flags>` (W3C Trace Context, section 3.2).
 const LENGTH: usize = 55;
@@ -16,24 +18,50 @@ const TRACE_ID: std::ops::Range<usize> = 3..35;
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// Gives a request an id and a trace unless it comes with valid ones, and returns the id. A new request id is the new
-/// trace's id, so that either finds the other.
-pub(crate) fn identify(headers: &mut HeaderMap, random: &mut Rng) -> HeaderValue {
-    let traced = headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes()));
-    let given = headers.get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
-    if let (true, Some(id)) = (traced, &given) {
-        return id.clone();
-    }
-    let fresh = traceparent(random);
-    let id = given.unwrap_or_else(|| {
-        let id = value(fresh.slice(TRACE_ID));
-        headers.insert(REQUEST_ID, id.clone());
+/// What one client's requests are identified by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identities<'a> {
+    pub(crate) request_id_header: &'a HeaderName,
+    pub(crate) request_id: Identity,
+    pub(crate) trace_context: Identity,
+    /// Whether the request ids of this client are believed.
+    pub(crate) trusted: bool,
+}
+
+impl Identities<'_> {
+    /// Gives a request an id and a trace as the rules want it, and returns the id. A new request id is the new trace's id,
+    /// so that either finds the other.
+    pub(crate) fn identify(self, headers: &mut HeaderMap, random: &mut Rng) -> Option<HeaderValue> {
+        let header = self.request_id_header;
+        let given = headers.get(header).filter(|id| is_request_id(id.as_bytes())).cloned();
+        let kept = match self.request_id {
+            Identity::Keep => given.filter(|_| self.trusted),
+            Identity::Replace => None,
+            Identity::Pass => given,
+        };
+        let traced = match self.trace_context {
+            Identity::Keep => headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())),
+            Identity::Replace => false,
+            Identity::Pass => true,
+        };
+        let identified = kept.is_some() || self.request_id == Identity::Pass;
+        if traced && identified {
+            return kept;
+        }
+        let fresh = traceparent(random);
+        let id = if identified {
+            kept
+        } else {
+            let id = value(fresh.slice(TRACE_ID));
+            headers.insert(header, id.clone());
+            Some(id)
+        };
+        if !traced {
+            headers.insert(TRACEPARENT, value(fresh));
+            headers.remove(TRACESTATE);
+        }
         id
-    });
-    if !traced {
-        headers.insert(TRACEPARENT, value(fresh));
     }
-    id
 }
 
 fn traceparent(random: &mut Rng) -> Bytes {
@@ -92,24 +120,65 @@ mod tests {
 
     const VALID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+    fn identify(headers: &mut HeaderMap, rule: Identity, trusted: bool) -> Option<String> {
+        let identities =
+            Identities { request_id_header: &REQUEST_ID, request_id: rule, trace_context: rule, trusted };
+        let id = identities.identify(headers, &mut Rng::with_seed(1));
+        id.map(|id| id.to_str().unwrap().to_owned())
+    }
+
+    fn identified() -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, HeaderValue::from_static(VALID));
+        headers.insert(TRACESTATE, HeaderValue::from_static("vendor=1"));
+        headers.insert(REQUEST_ID, HeaderValue::from_static("order-17"));
+        headers
+    }
+
     #[test]
     fn a_request_without_a_trace_starts_one_under_its_request_id() {
         let mut headers = HeaderMap::new();
-        let id = identify(&mut headers, &mut Rng::with_seed(1));
+        let id = identify(&mut headers, Identity::Keep, false).unwrap();
         let trace = headers[TRACEPARENT].to_str().unwrap();
         assert!(is_traceparent(trace.as_bytes()), "{trace}");
-        assert_eq!(&trace[TRACE_ID], id.to_str().unwrap());
+        assert_eq!(&trace[TRACE_ID], id);
         assert_eq!(headers[REQUEST_ID], id);
     }
 
     #[test]
-    fn a_valid_trace_and_request_id_pass_untouched() {
-        let mut headers = HeaderMap::new();
-        headers.insert(TRACEPARENT, HeaderValue::from_static(VALID));
-        headers.insert(REQUEST_ID, HeaderValue::from_static("order-17"));
-        let before = headers.clone();
-        assert_eq!(identify(&mut headers, &mut Rng::with_seed(1)), "order-17");
-        assert_eq!(headers, before);
+    fn a_trusted_proxys_request_id_and_trace_pass_untouched() {
+        let mut headers = identified();
+        assert_eq!(identify(&mut headers, Identity::Keep, true).as_deref(), Some("order-17"));
+        assert_eq!(headers, identified());
+    }
+
+    #[test]
+    fn a_strangers_request_id_is_replaced_and_its_trace_goes_on() {
+        let mut headers = identified();
+        let id = identify(&mut headers, Identity::Keep, false).unwrap();
+        assert_eq!(headers[REQUEST_ID], id);
+        assert_ne!(id, "order-17");
+        assert_eq!(headers[TRACEPARENT], VALID);
+    }
+
+    #[test]
+    fn replacing_begins_a_trace_without_the_old_ones_state() {
+        let mut headers = identified();
+        assert_ne!(identify(&mut headers, Identity::Replace, true).unwrap(), "order-17");
+        assert_ne!(headers[TRACEPARENT], VALID);
+        assert!(!headers.contains_key(TRACESTATE));
+    }
+
+    #[test]
+    fn passing_makes_nothing_up() {
+        let mut none = HeaderMap::new();
+        assert_eq!(identify(&mut none, Identity::Pass, false), None);
+        assert!(none.is_empty());
+        let mut headers = identified();
+        assert_eq!(identify(&mut headers, Identity::Pass, false).as_deref(), Some("order-17"));
+        assert_eq!(headers, identified());
     }
 
     #[test]
@@ -124,7 +193,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, HeaderValue::from_static(broken));
-            identify(&mut headers, &mut Rng::with_seed(1));
+            identify(&mut headers, Identity::Keep, false);
             assert!(is_traceparent(headers[TRACEPARENT].as_bytes()), "{broken}");
             assert_ne!(headers[TRACEPARENT], broken);
         }
