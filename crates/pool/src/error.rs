@@ -73,6 +73,11 @@ pub struct NotFound;
 #[error("not ready within {0:?}")]
 pub struct NotReadyInTime(pub Duration);
 
+/// A health check had not ended in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("health check not answered within {0:?}")]
+pub struct CheckTimedOut(pub Duration);
+
 /// The scope of a server was halted by something else than its pool, and named no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server's scope was halted from elsewhere")]

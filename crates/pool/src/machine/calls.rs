@@ -41,7 +41,7 @@ pub(super) struct Queued {
     pub(super) oldest: WaiterId,
 }
 
-impl<A> Machine<A> {
+impl<A: Clone> Machine<A> {
     pub(super) fn acquire(
         &mut self,
         now: Instant,
@@ -197,7 +197,8 @@ impl<A> Machine<A> {
             if let Some(queued) = demand.and_then(|demand| demand.queued) {
                 self.tidy(&queued.lane);
             }
-            let reserved = self.servers.get(&key).is_some_and(|server| matches!(server.phase, Phase::Reserved));
+            let reserved =
+                self.servers.get(&key).is_some_and(|server| matches!(server.phase, Phase::Reserved));
             if reserved {
                 self.unreserve(now, &key);
             }

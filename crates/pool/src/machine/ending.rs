@@ -6,15 +6,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::failures::Failed;
-use super::input::Action;
+use super::input::Deed;
 use super::server::{Ending, Phase};
 use super::{Machine, Mode};
 use crate::{
-    EventKind, EvictCause, Generation, HaltedElsewhere, Key, LeaseError, NotReadyInTime, SharedError, StartFailure,
+    EventKind, EvictCause, Generation, HaltedElsewhere, Key, LeaseError, NotReadyInTime, SharedError,
+    StartFailure,
 };
 
-impl<A> Machine<A> {
-    pub(super) fn start_failed(&mut self, now: Instant, key: &Key, generation: Generation, error: SharedError) {
+impl<A: Clone> Machine<A> {
+    pub(super) fn start_failed(
+        &mut self,
+        now: Instant,
+        key: &Key,
+        generation: Generation,
+        error: SharedError,
+    ) {
         let Some(server) = self.server(key, generation) else { return };
         let Phase::Starting { .. } = server.phase else { return };
         self.give_up(now, key, generation, error, LeaseError::StartFailed);
@@ -38,7 +45,7 @@ impl<A> Machine<A> {
     ) {
         self.begin_stopping(key, Ending::Told);
         self.fail_start(now, key, generation, error, answer);
-        self.actions.push(Action::Halt { key: key.clone(), generation });
+        self.order(key, generation, Deed::Halt);
         self.admit(now);
     }
 
@@ -73,7 +80,7 @@ impl<A> Machine<A> {
             }
         }
         self.begin_stopping(key, Ending::Told);
-        self.actions.push(Action::Halt { key: key.clone(), generation });
+        self.order(key, generation, Deed::Halt);
         self.admit(now);
     }
 
@@ -97,7 +104,13 @@ impl<A> Machine<A> {
     }
 
     /// Nothing of the server is left: its place is free, and calls for its key may have a successor.
-    pub(super) fn gone(&mut self, now: Instant, key: &Key, generation: Generation, error: Option<SharedError>) {
+    pub(super) fn gone(
+        &mut self,
+        now: Instant,
+        key: &Key,
+        generation: Generation,
+        error: Option<SharedError>,
+    ) {
         self.halting(now, key, generation);
         let Some(server) = self.server(key, generation) else { return };
         let Phase::Stopping { ending, .. } = &server.phase else { return };
@@ -153,7 +166,7 @@ impl<A> Machine<A> {
             self.cut_off(&key);
             self.begin_stopping(&key, Ending::Told);
             let Some(server) = self.servers.get(&key) else { continue };
-            self.actions.push(Action::Halt { key, generation: server.generation });
+            self.order(&key, server.generation, Deed::Halt);
         }
     }
 
@@ -166,7 +179,7 @@ impl<A> Machine<A> {
             Phase::Starting { .. } => {
                 self.begin_stopping(key, Ending::Told);
                 self.emit(key, generation, EventKind::Evicted { cause });
-                self.actions.push(Action::Halt { key: key.clone(), generation });
+                self.order(key, generation, Deed::Halt);
             }
             Phase::Ready(_) => _ = self.evict(now, key, cause),
         }

@@ -64,7 +64,8 @@ impl Failures {
     /// is repaired by the next call, a crash loop is not.
     pub(super) fn note(&mut self, now: Instant, failed: Failed, failure: Arc<StartFailure>) {
         let key = failure.key.clone();
-        let before = self.forget(&key).filter(|record| record.fades_at > now).map_or(0, |record| record.streak);
+        let before =
+            self.forget(&key).filter(|record| record.fades_at > now).map_or(0, |record| record.streak);
         let (streak, pauses) = match failed {
             Failed::Starting => (before.saturating_add(1), before.saturating_add(1)),
             Failed::ReadyFor(lived) if lived >= self.backoff.forgiven_after => (1, 0),

@@ -42,19 +42,33 @@ pub(crate) enum Input<A> {
     Tick,
 }
 
-/// A wish. The driver fulfils them in order.
+/// A wish, to be fulfilled in the order it was made.
 #[derive(Debug)]
 pub(crate) enum Action<A> {
-    /// Ask the factory, in a new scope. The answer is `Ready`, `StartFailed` or `Gone`.
-    Start { key: Key, generation: Generation, policy: Box<Policy> },
-    /// Let the resource drain, then halt the scope. The answer is `Gone`.
-    Stop { key: Key, generation: Generation, within: Duration },
-    /// Halt the scope now, also if `Stop` was asked before. The answer is `Gone`.
-    Halt { key: Key, generation: Generation },
-    /// Check the health. The answer is `Checked`.
-    Check { key: Key, generation: Generation, within: Duration },
     /// Answer a call.
     Settle { waiter: WaiterId, outcome: Result<Lease<A>, LeaseError> },
     /// Tell the observers.
     Emit { key: Key, generation: Option<Generation>, kind: EventKind<A> },
+    /// What only the driver can do.
+    Order(Order),
+}
+
+/// What the driver does with one server.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) key: Key,
+    pub(crate) generation: Generation,
+    pub(crate) deed: Deed,
+}
+
+#[derive(Debug)]
+pub(crate) enum Deed {
+    /// Ask the factory, in a new scope. The answer is `Ready`, `StartFailed` or `Gone`.
+    Start { policy: Box<Policy> },
+    /// Let the resource drain, then halt the scope. The answer is `Gone`.
+    Stop { within: Duration },
+    /// Halt the scope now, also if `Stop` was asked before. The answer is `Gone`.
+    Halt,
+    /// Check the health. The answer is `Checked`.
+    Check { within: Duration },
 }

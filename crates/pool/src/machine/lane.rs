@@ -36,14 +36,7 @@ pub(super) struct Lanes {
 
 impl Lane {
     fn new(max: usize) -> Self {
-        Self {
-            max,
-            live: 0,
-            stopping: 0,
-            queue: BTreeMap::new(),
-            idle: BTreeSet::new(),
-            told_full: false,
-        }
+        Self { max, live: 0, stopping: 0, queue: BTreeMap::new(), idle: BTreeSet::new(), told_full: false }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -110,7 +103,11 @@ impl Lanes {
 
     /// The key that waits longest among those whose lane has room.
     pub(super) fn next_admissible(&self) -> Option<Key> {
-        let heads = self.lanes.values().filter(|lane| lane.has_room()).filter_map(|lane| lane.queue.first_key_value());
+        let heads = self
+            .lanes
+            .values()
+            .filter(|lane| lane.has_room())
+            .filter_map(|lane| lane.queue.first_key_value());
         heads.min_by_key(|(waiter, _)| **waiter).map(|(_, key)| key.clone())
     }
 

@@ -3,17 +3,14 @@
 use tokio::time::Instant;
 
 use super::Machine;
-use super::input::Action;
+use super::input::{Action, Deed, Order};
 use super::server::{Check, Ending, Phase, Ready};
 use super::timers::after;
 use crate::slot::{Closing, Slot, SlotState};
 use crate::{EventKind, EvictCause, Generation, Key, ServerState, SharedError};
 
-impl<A> Machine<A> {
-    pub(super) fn ready(&mut self, now: Instant, slot: Slot<A>)
-    where
-        A: Clone,
-    {
+impl<A: Clone> Machine<A> {
+    pub(super) fn ready(&mut self, now: Instant, slot: Slot<A>) {
         let (key, generation) = (slot.key().clone(), slot.generation());
         let Some(server) = self.server(&key, generation) else { return };
         let Phase::Starting { .. } = server.phase else { return };
@@ -68,7 +65,7 @@ impl<A> Machine<A> {
                 {
                     ready.check = Check::Running;
                     let (generation, within) = (server.generation, policy.check_timeout);
-                    self.actions.push(Action::Check { key: key.clone(), generation, within });
+                    self.order(key, generation, Deed::Check { within });
                 }
                 if let Some(cause) = self.outlived(now, key) {
                     self.evict(now, key, cause);
@@ -143,7 +140,7 @@ impl<A> Machine<A> {
         let Some(server) = self.servers.get(key) else { return };
         let (generation, within) = (server.generation, server.policy.stop_timeout);
         self.begin_stopping(key, Ending::Told);
-        self.actions.push(Action::Stop { key: key.clone(), generation, within });
+        self.order(key, generation, Deed::Stop { within });
     }
 
     /// Moves a server that has been started, in whatever phase, to `Stopping`.
@@ -171,5 +168,9 @@ impl<A> Machine<A> {
 
     pub(super) fn emit(&mut self, key: &Key, generation: Generation, kind: EventKind<A>) {
         self.actions.push(Action::Emit { key: key.clone(), generation: Some(generation), kind });
+    }
+
+    pub(super) fn order(&mut self, key: &Key, generation: Generation, deed: Deed) {
+        self.actions.push(Action::Order(Order { key: key.clone(), generation, deed }));
     }
 }

@@ -19,8 +19,6 @@ mod failures;
 mod input;
 mod lane;
 mod life;
-#[cfg(test)]
-mod model;
 mod places;
 mod server;
 mod timers;
@@ -33,7 +31,7 @@ use tokio::time::Instant;
 use self::calls::{Demand, Waiter};
 pub(crate) use self::failures::Chance;
 use self::failures::Failures;
-pub(crate) use self::input::{Action, Input, WaiterId};
+pub(crate) use self::input::{Action, Deed, Input, Order, WaiterId};
 use self::lane::Lanes;
 use self::server::{Phase, Server};
 use self::timers::{Alarm, Timers};
@@ -103,7 +101,9 @@ impl<A: Clone> Machine<A> {
     /// Takes in a fact that became known at `now`, and returns what is to be done about it, in order.
     pub(crate) fn on(&mut self, now: Instant, input: Input<A>) -> Vec<Action<A>> {
         match input {
-            Input::Acquire { waiter, key, deadline, policy } => self.acquire(now, waiter, key, deadline, policy),
+            Input::Acquire { waiter, key, deadline, policy } => {
+                self.acquire(now, waiter, key, deadline, policy)
+            }
             Input::Cancel { waiter } => self.cancel(now, waiter),
             Input::Ready { slot } => self.ready(now, slot),
             Input::StartFailed { key, generation, error } => self.start_failed(now, &key, generation, error),
@@ -129,7 +129,9 @@ impl<A: Clone> Machine<A> {
     pub(crate) fn slot(&self, key: &Key) -> Option<&Slot<A>> {
         match &self.servers.get(key)?.phase {
             Phase::Ready(ready) => Some(&ready.slot),
-            Phase::Reserved | Phase::Starting { .. } | Phase::Draining { .. } | Phase::Stopping { .. } => None,
+            Phase::Reserved | Phase::Starting { .. } | Phase::Draining { .. } | Phase::Stopping { .. } => {
+                None
+            }
         }
     }
 

@@ -3,14 +3,14 @@
 use tokio::time::Instant;
 
 use super::Machine;
-use super::input::Action;
+use super::input::{Action, Deed};
 use super::lane::{LaneName, Lanes};
 use super::server::{Phase, Ready, Server};
 use super::timers::{Alarm, after};
 use crate::slot::Closing;
 use crate::{EventKind, EvictCause, Generation, Key, Policy, ServerState};
 
-impl<A> Machine<A> {
+impl<A: Clone> Machine<A> {
     /// Whether a key of that policy would get a place without waiting.
     pub(super) fn has_room(&self, policy: &Policy) -> bool {
         let Some(quota) = &policy.quota else { return self.servers.len() < self.config.max_servers };
@@ -39,7 +39,8 @@ impl<A> Machine<A> {
         let lane = Lanes::name_of(&policy);
         self.lanes.enter(&policy).live += 1;
         self.tidy(&lane);
-        self.servers.insert(key.clone(), Server { generation, policy, lane, phase: Phase::Reserved, armed: None });
+        self.servers
+            .insert(key.clone(), Server { generation, policy, lane, phase: Phase::Reserved, armed: None });
         self.turns.insert(generation, key.clone());
     }
 
@@ -70,7 +71,8 @@ impl<A> Machine<A> {
         let evicted = (0..wanting).take_while(|_| self.evict_stalest(now, None)).count();
         if evicted < wanting {
             let newest = self.lanes.iter().filter(|(_, lane)| lane.admissible_soon() > 0);
-            let newest = newest.filter_map(|(_, lane)| lane.queue.last_key_value()).max_by_key(|(id, _)| **id);
+            let newest =
+                newest.filter_map(|(_, lane)| lane.queue.last_key_value()).max_by_key(|(id, _)| **id);
             if let Some((_, key)) = newest {
                 self.tell_full(key.clone(), None);
             }
@@ -130,7 +132,7 @@ impl<A> Machine<A> {
             self.timers.set(&mut server.armed, Some(cut_at), &Alarm::Server(key.clone()));
             self.starting += 1;
             self.emit(&key, generation, EventKind::Started);
-            self.actions.push(Action::Start { key, generation, policy });
+            self.order(&key, generation, Deed::Start { policy });
         }
     }
 

@@ -62,7 +62,9 @@ pub(super) enum Check {
 pub(super) enum Ending {
     Told,
     /// Its scope collapsed; what happened is known when it is gone. Since when it had been ready, if it was.
-    Untold { ready_at: Option<Instant> },
+    Untold {
+        ready_at: Option<Instant>,
+    },
 }
 
 impl<A> Server<A> {

@@ -17,7 +17,7 @@ pub(crate) struct View<A> {
     pub(crate) why_alive: WhyAlive,
 }
 
-impl<A> Machine<A> {
+impl<A: Clone> Machine<A> {
     /// All servers, in no particular order.
     pub(crate) fn views(&self, now: Instant) -> impl Iterator<Item = View<A>> {
         self.servers.iter().map(move |(key, server)| self.view_of(key, server, now))
