@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ostler_net::Address;
-use ostler_pool::{Factory, Key, Lease, LeaseError, Pool, Resource, Slot};
+use ostler_pool::{Factory, Key, Lease, LeaseError, Pool, Resource, Slot, SlotState};
 use ostler_upstream::{Endpoint, EndpointConfig};
 use tokio::time::Instant;
 
@@ -80,7 +80,7 @@ impl Way {
             Self::Fixed(endpoint) => endpoint.sweep(),
             Self::Pooled { current, .. } => {
                 let mut current = current.borrow_mut();
-                if current.as_ref().is_some_and(|current| !current.slot.is_ready()) {
+                if current.as_ref().is_some_and(|current| current.slot.state() != SlotState::Ready) {
                     *current = None;
                 }
                 if let Some(current) = &*current {
