@@ -1,1 +1,20 @@
 //! Where a server is reached: TCP and Unix addresses, streams and listeners as one type.
+//!
+//! ```
+//! use ostler_net::Address;
+//!
+//! let tcp: Address = "127.0.0.1:8000".parse()?;
+//! let unix: Address = "unix:/run/shop.sock".parse()?;
+//! assert_eq!(tcp.port(), Some(8000));
+//! assert_eq!(unix.to_string(), "unix:/run/shop.sock");
+//! # Ok::<(), ostler_net::AddressError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod address;
+mod listener;
+mod stream;
+
+pub use address::{Address, AddressError};
+pub use listener::{Accepted, Listener};
+pub use stream::Stream;

@@ -1,0 +1,173 @@
+//! A bound TCP or Unix listener.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::{Address, Stream};
+
+/// A bound socket that accepts. Dropping it closes it, and removes a Unix socket's file.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// Where it is bound: the port the system chose for port 0.
+    address: Address,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, #[expect(dead_code, reason = "held for its Drop")] SocketFile),
+}
+
+/// An accepted connection that belongs to no runtime yet: it can be handed to another thread.
+#[derive(Debug)]
+pub struct Accepted {
+    socket: OwnedFd,
+    /// The client's address. A Unix client has none.
+    pub peer: Option<SocketAddr>,
+    family: Family,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Family {
+    Tcp,
+    Unix,
+}
+
+/// Removes the socket's file when the listener is gone, so that the next start can bind.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+// === impl Listener ===
+
+impl Listener {
+    /// Binds `address`. Port 0 lets the system choose; [`Listener::address`] says what it chose. The file of a Unix
+    /// socket that nobody accepts on is replaced.
+    ///
+    /// # Errors
+    /// `AddrInUse` when somebody listens there, else what the operating system says.
+    pub async fn bind(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp(wanted) => {
+                let listener = TcpListener::bind(wanted).await?;
+                let address = Address::Tcp(listener.local_addr()?);
+                Ok(Self { socket: Socket::Tcp(listener), address })
+            }
+            Address::Unix(path) => {
+                let listener = match UnixListener::bind(path) {
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                        if UnixStream::connect(path).await.is_ok() {
+                            return Err(error);
+                        }
+                        std::fs::remove_file(path)?;
+                        UnixListener::bind(path)?
+                    }
+                    other => other?,
+                };
+                let socket = Socket::Unix(listener, SocketFile(path.clone()));
+                Ok(Self { socket, address: address.clone() })
+            }
+        }
+    }
+
+    /// Where it is bound.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits for the next connection. Cancel safe: no accepted connection is lost.
+    ///
+    /// # Errors
+    /// What `accept(2)` says. Errors such as `ECONNABORTED` or `EMFILE` are not the listener's end.
+    pub async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((stream.into(), Some(peer)))
+            }
+            Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
+        }
+    }
+
+    /// Like [`Listener::accept`], for a connection that another thread's runtime will serve.
+    ///
+    /// # Errors
+    /// As [`Listener::accept`].
+    pub async fn accept_unbound(&self) -> io::Result<Accepted> {
+        let (stream, peer) = self.accept().await?;
+        Accepted::detach(stream, peer)
+    }
+}
+
+// === impl Accepted ===
+
+impl Accepted {
+    fn detach(stream: Stream, peer: Option<SocketAddr>) -> io::Result<Self> {
+        Ok(match stream {
+            Stream::Tcp(stream) => Self { socket: stream.into_std()?.into(), peer, family: Family::Tcp },
+            Stream::Unix(stream) => Self { socket: stream.into_std()?.into(), peer, family: Family::Unix },
+        })
+    }
+
+    /// Registers the connection with the runtime of the calling thread.
+    ///
+    /// # Errors
+    /// What the operating system says; the connection is closed then.
+    pub fn attach(self) -> io::Result<Stream> {
+        match self.family {
+            Family::Tcp => {
+                let stream = TcpStream::from_std(self.socket.into())?;
+                stream.set_nodelay(true)?;
+                Ok(stream.into())
+            }
+            Family::Unix => Ok(UnixStream::from_std(self.socket.into())?.into()),
+        }
+    }
+}
+
+// === impl SocketFile ===
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Already gone is as good as removed, and a drop has nobody to tell of the rest.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_connection_moves_to_another_runtime() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let mut client = Stream::connect(listener.address()).await.unwrap();
+        let accepted = listener.accept_unbound().await.unwrap();
+        assert!(accepted.peer.is_some());
+        let server = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+            runtime.block_on(async { accepted.attach().unwrap().write_all(b"hello").await.unwrap() });
+        });
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        server.join().unwrap();
+        assert_eq!(said, "hello");
+    }
+
+    #[tokio::test]
+    async fn a_dead_unix_socket_is_replaced_and_a_live_one_is_not() {
+        let path = std::env::temp_dir().join(format!("ostler-net-{}.sock", std::process::id()));
+        let address = Address::Unix(path.clone());
+        drop(UnixListener::bind(&path).unwrap());
+        let listener = Listener::bind(&address).await.unwrap();
+        let taken = Listener::bind(&address).await.unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+        assert!(!path.exists());
+    }
+}
