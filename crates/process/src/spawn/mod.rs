@@ -12,10 +12,12 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::ffi::OsStringExt},
     path::PathBuf,
-    sync::mpsc,
 };
 
 use fork::Step;
+use ostler_scope::{BoxError, Closed, Scope};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use fork::Bond;
 
@@ -77,12 +79,15 @@ pub enum SpawnError {
 }
 
 /// Called on the spawning thread with the outcome, so that it is recorded even if whoever asked is gone.
-type Deliver = Box<dyn FnOnce(Result<Started, SpawnError>) + Send>;
+pub(crate) type Deliver = Box<dyn FnOnce(Result<Started, SpawnError>) + Send>;
 
-enum Order {
-    Start(Box<Program>, Deliver),
-    Stop,
+struct Order {
+    program: Program,
+    deliver: Deliver,
 }
+
+/// Orders that wait for the thread; who comes later waits to place theirs.
+const QUEUE: usize = 64;
 
 /// Hands programs to the spawning thread.
 #[derive(Clone, Debug)]
@@ -90,42 +95,48 @@ pub(crate) struct Spawner {
     orders: mpsc::Sender<Order>,
 }
 
+/// A place in the queue. Placing an order in it cannot fail and cannot be cancelled.
+pub(crate) struct Place(Option<mpsc::OwnedPermit<Order>>);
+
 impl Spawner {
-    /// The handle, and the thread's function.
-    pub(crate) fn new() -> (Self, impl FnOnce() + Send + 'static) {
-        let (orders, inbox) = mpsc::channel();
-        (Self { orders }, move || run(&inbox))
+    /// Starts the thread. It ends when `scope` stops it, and takes with it what it started and nobody ended.
+    pub(crate) fn start(scope: &Scope) -> Result<Self, Closed> {
+        let (orders, inbox) = mpsc::channel(QUEUE);
+        let runtime = tokio::runtime::Handle::current();
+        scope.thread("spawner", move |halting| {
+            fork::block_signals();
+            runtime.block_on(run(inbox, halting));
+            Ok::<(), BoxError>(())
+        })?;
+        Ok(Self { orders })
     }
 
-    /// Starts `program`; `deliver` gets the outcome in any case.
-    pub(crate) fn start(&self, program: Program, deliver: Deliver) {
-        if let Err(mpsc::SendError(Order::Start(_, deliver))) =
-            self.orders.send(Order::Start(Box::new(program), deliver))
-        {
-            deliver(Err(SpawnError::Closed));
-        }
-    }
-
-    /// Ends the thread, and with it what it started and nobody ended.
-    pub(crate) fn stop(&self) {
-        let _ = self.orders.send(Order::Stop);
+    /// Waits for a place in the queue. Cancel safe.
+    pub(crate) async fn place(&self) -> Place {
+        Place(self.orders.clone().reserve_owned().await.ok())
     }
 }
 
-/// The bound of the queue is that of the starts in flight: each waits for its delivery.
-fn run(inbox: &mpsc::Receiver<Order>) {
-    fork::block_signals();
-    while let Ok(order) = inbox.recv() {
-        match order {
-            Order::Start(program, deliver) => deliver(start(*program)),
-            Order::Stop => break,
+impl Place {
+    /// Starts `program`; `deliver` gets the outcome in any case.
+    pub(crate) fn order(self, program: Program, deliver: Deliver) {
+        match self.0 {
+            Some(permit) => drop(permit.send(Order { program, deliver })),
+            None => deliver(Err(SpawnError::Closed)),
         }
     }
-    for order in inbox.try_iter() {
-        if let Order::Start(_, deliver) = order {
-            deliver(Err(SpawnError::Closed));
-        }
+}
+
+async fn run(mut inbox: mpsc::Receiver<Order>, halting: CancellationToken) {
+    while let Some(Some(order)) = halting.run_until_cancelled(inbox.recv()).await {
+        (order.deliver)(start(order.program));
     }
+    inbox.close();
+    while let Some(order) = inbox.recv().await {
+        (order.deliver)(Err(SpawnError::Closed));
+    }
+    // Senders may all be gone before the scope asks: its threads end on request only.
+    halting.cancelled().await;
 }
 
 fn start(program: Program) -> Result<Started, SpawnError> {
