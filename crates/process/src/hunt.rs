@@ -46,7 +46,7 @@ pub(crate) fn end_all(quarry: &Quarry, deadline: Instant) -> Result<usize, Survi
 }
 
 /// What one walk found and hit.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) pids: Vec<u32>,
     pub(crate) pidfds: Vec<OwnedFd>,
@@ -78,7 +78,12 @@ fn wait(pidfds: &[OwnedFd]) {
         let _ = rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout));
     }
     if pidfds.is_empty() {
-        let pause = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-        let _ = rustix::event::poll(&mut [], Some(&pause));
+        pause(Duration::from_millis(1));
     }
+}
+
+/// Waits less than a second, in a process that has nothing else to do.
+pub(crate) fn pause(duration: Duration) {
+    let timeout = Timespec { tv_sec: 0, tv_nsec: duration.subsec_nanos().into() };
+    let _ = rustix::event::poll(&mut [], Some(&timeout));
 }

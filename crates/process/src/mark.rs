@@ -14,7 +14,7 @@ pub const GENERATION_VARIABLE: &str = "OSTLER_GENERATION";
 ///
 /// Pid and start time tell whether the owner lives, boot id and pid namespace whether we are able to judge that, and the
 /// random part tells two launchers of one process apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceMark {
     boot: u32,
     namespace: u64,

@@ -46,17 +46,22 @@ impl Sink {
     }
 }
 
-/// Reads one stream to its end, which comes when the last process that holds the other side is gone.
-pub(crate) async fn drain(sink: Arc<Sink>, stream: Stream, pipe: OwnedFd) -> io::Result<()> {
-    let result = read(&sink, stream, pipe).await;
-    sink.open.send_modify(|open| *open -= 1);
-    if *sink.open.borrow() == 0 {
-        sink.lines.close();
+/// One open stream. Dropped at its end, or when its reading task is stopped.
+struct Open(Arc<Sink>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.send_modify(|open| *open -= 1);
+        if *self.0.open.borrow() == 0 {
+            self.0.lines.close();
+        }
     }
-    result
 }
 
-async fn read(sink: &Sink, stream: Stream, pipe: OwnedFd) -> io::Result<()> {
+/// Reads one stream to its end, which comes when the last process that holds the other side is gone.
+pub(crate) async fn drain(sink: Arc<Sink>, stream: Stream, pipe: OwnedFd) -> io::Result<()> {
+    let open = Open(sink);
+    let sink = &open.0;
     let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
     let mut lines = Lines::new(sink.ring.limits().line_bytes);
     let mut chunk = vec![0; CHUNK];
