@@ -1,0 +1,22 @@
+//! `[admin]`: the API through which Ostler is watched and told to stop things.
+
+use ostler_net::Address;
+
+use crate::host::HostName;
+use crate::section::section;
+
+section! {
+    /// The API through which Ostler is watched and told to stop things. It has a listener of its own, on loopback addresses or
+    /// Unix sockets only.
+    pub struct Admin {
+        /// Where to listen: one address or a list of them.
+        listen: Vec<Address> = "127.0.0.1:8001", from 1 to 16 because "`ps`, `events`, `stop` and `drain` need it";
+
+        /// The hosts that a request may name: a page in a browser on this machine cannot send any of them from a name of its own.
+        /// A list here replaces the default.
+        allowed_hosts: Vec<HostName> = ["localhost", "127.0.0.1", "[::1]"], from 1 to 64;
+
+        /// How many of the last events are kept for those who come back to `/events` with an id.
+        events_buffer: usize = 1_024, from 1 to 1_000_000;
+    }
+}

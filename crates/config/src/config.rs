@@ -1,0 +1,45 @@
+//! The whole configuration.
+
+use crate::admin::Admin;
+use crate::log::Log;
+use crate::pool::Pool;
+use crate::section::section;
+use crate::server::{Server, ServerTable};
+use crate::switchboard::Switchboard;
+
+section! {
+    /// The configuration of Ostler, usually in a file `ostler.toml`.
+    pub(crate) struct Document {
+        /// Where requests come in, and how they are passed on to the servers.
+        switchboard: Switchboard;
+
+        /// The API through which Ostler is watched and told to stop things.
+        admin: Admin;
+
+        /// How many servers there are, and how each is started, watched and stopped.
+        pool: Pool;
+
+        /// The servers.
+        server: Vec<ServerTable>;
+
+        /// What Ostler says while it runs.
+        log: Log;
+    }
+}
+
+/// A configuration that has been checked as a whole.
+///
+/// Paths in it are absolute or begin where the file's own path begins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Where requests come in, and how they are passed on.
+    pub switchboard: Switchboard,
+    /// The API through which Ostler is watched and told to stop things.
+    pub admin: Admin,
+    /// How many servers there are, and how each is started, watched and stopped.
+    pub pool: Pool,
+    /// The servers, in the order of the file. No two have the same host.
+    pub servers: Vec<Server>,
+    /// What Ostler says while it runs.
+    pub log: Log,
+}

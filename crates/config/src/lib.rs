@@ -1,0 +1,60 @@
+//! The configuration of Ostler: read, checked as a whole, and refused with every problem at once.
+//!
+//! ```
+//! use ostler_config::{Config, Target};
+//!
+//! let config = Config::parse(
+//!     r#"
+//!     [pool]
+//!     idle_timeout = "5m"
+//!
+//!     [[server]]
+//!     host = "shop.localhost"
+//!     command = ["node", "server.js", "--port", "{port}"]
+//!     ready = "/health"
+//!     "#,
+//!     "ostler.toml",
+//! )?;
+//! assert_eq!(config.servers[0].host.to_string(), "shop.localhost");
+//! assert!(matches!(config.servers[0].target, Target::Command(_)));
+//!
+//! let error = Config::parse("[pool]\nmax_servrs = 5\n", "ostler.toml").unwrap_err();
+//! assert!(error.to_string().contains("did you mean `max_servers`?"));
+//! # Ok::<(), ostler_config::ConfigError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod admin;
+mod check;
+mod config;
+mod document;
+mod environment;
+mod error;
+pub mod host;
+mod load;
+mod log;
+mod pool;
+mod problem;
+mod reader;
+mod render;
+mod report;
+mod resolve;
+mod schema;
+mod section;
+mod server;
+mod setting;
+mod switchboard;
+mod target;
+mod unknown;
+mod words;
+
+pub use admin::Admin;
+pub use config::Config;
+pub use error::{ConfigError, Finding, Location, Problems};
+pub use load::{Loaded, Origin};
+pub use log::{Log, LogFormat};
+pub use pool::{Backoff, Breaker, Pool};
+pub use server::{Builtin, Command, Policy, Server, Target};
+pub use setting::{Limit, LogFilter, TrustedProxy, VariableName};
+pub use switchboard::{Forwarded, RequestId, Switchboard, Traceparent};
+pub use target::{Ready, Upstream};

@@ -1,0 +1,111 @@
+//! `[switchboard]`: where requests come in, and how they are passed on.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use ostler_net::Address;
+
+use crate::host::HostName;
+use crate::section::section;
+use crate::setting::{TrustedProxy, choice};
+
+section! {
+    /// Where requests come in, and how they are passed on to the servers.
+    pub struct Switchboard {
+        /// Where to listen: one address or a list of them. A relative path of a Unix socket begins at the directory of the
+        /// configuration file. Port 0 takes a free one.
+        listen: Vec<Address> = "127.0.0.1:8000", from 1 to 16 because "without an address nobody can send a request";
+
+        /// A header that names the host to serve, for requests whose own host has no server: with
+        /// `app_header = "X-App-Name"`, a request to `127.0.0.1:8000` with `X-App-Name: shop.localhost` goes to
+        /// `shop.localhost`. Any client can send it, so it chooses among the configured hosts and no others.
+        app_header: Option<HeaderName>;
+
+        /// The host to serve when nothing else matches. Without it such a request is answered 404.
+        default_host: Option<HostName>;
+
+        /// Whether a host without a server is looked up once more by its first label alone: `shop.example.com` and
+        /// `shop.localhost` then both go to the server of host `shop`. IP addresses are never cut.
+        first_label: bool = false;
+
+        /// What is done with `Forwarded` and `X-Forwarded-*`.
+        forwarded: Forwarded = "append";
+
+        /// The peers whose `Forwarded`, `X-Forwarded-*` and request ids are believed: addresses, networks, or `"unix"` for
+        /// whoever connects to a Unix socket. What others send in these headers is dropped.
+        trusted_proxies: Vec<TrustedProxy> = [], from 0 to 256;
+
+        /// What is done with the request id.
+        request_id: RequestId = "keep";
+
+        /// The header that carries the request id.
+        request_id_header: HeaderName = "x-request-id";
+
+        /// What is done with `traceparent` and `tracestate`.
+        traceparent: Traceparent = "keep";
+
+        /// How long a request waits for its server: for a free place, for the start and for its readiness together.
+        wait_timeout: Duration = "30s", from "1ms" to "1h" because "the first request of a server has to wait for its start";
+
+        /// How many connections are open at once; the next one is answered 503 and closed.
+        max_connections: usize = 10_000, from 1 to 1_000_000;
+
+        /// How long a client may take to send the head of a request.
+        header_timeout: Duration = "10s", from "1ms" to "10m" because "a client that sends a byte now and then would hold its connection for ever";
+
+        /// How long a connection without a request stays open.
+        idle_timeout: Duration = "75s", from "1ms" to "1d";
+
+        /// How long connecting to a ready server may take.
+        upstream_connect_timeout: Duration = "5s", from "1ms" to "10m";
+
+        /// How long an unused connection to a server is kept for the next request.
+        upstream_idle_timeout: Duration = "60s", from "1ms" to "1d";
+
+        /// How many unused connections to one server each worker keeps.
+        upstream_max_idle: usize = 64, from 1 to 65_536;
+
+        /// How long requests in flight may go on once Ostler is asked to end; what is left then is cut, and the exit code
+        /// is 3.
+        drain_timeout: Duration = "30s", from "0s" to "1d";
+
+        /// How many threads serve connections. Default: one for each processor.
+        workers: Option<usize>, from 1 to 1_024;
+    }
+}
+
+choice! {
+    /// What is done with `Forwarded` and `X-Forwarded-*`.
+    pub enum Forwarded {
+        /// Keep what a trusted proxy has sent, drop what others have, and add the client's address.
+        Append = "append",
+        /// Drop what was sent, by anyone, and write the client's address.
+        Replace = "replace",
+        /// Drop what was sent, and write nothing.
+        Remove = "remove",
+    }
+}
+
+choice! {
+    /// What is done with the request id.
+    pub enum RequestId {
+        /// Keep what a trusted proxy has sent, make a new one otherwise.
+        Keep = "keep",
+        /// Always make a new one.
+        Replace = "replace",
+        /// Pass on what was sent, and make none.
+        Pass = "pass",
+    }
+}
+
+choice! {
+    /// What is done with `traceparent` and `tracestate`.
+    pub enum Traceparent {
+        /// Pass on what was sent, begin a trace otherwise.
+        Keep = "keep",
+        /// Always begin a trace.
+        Replace = "replace",
+        /// Pass on what was sent, and begin none.
+        Pass = "pass",
+    }
+}
