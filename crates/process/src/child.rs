@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ostler_net::Address;
+use ostler_pool::Resource;
 use ostler_scope::{BoxError, Deadline, Subscriber};
 use tokio::time::{Instant, timeout};
 
@@ -82,6 +83,30 @@ impl Child {
     pub async fn stop(&self) -> Result<(), StopError> {
         self.running.drain(&self.leader, Instant::now() + self.budgets.drain).await;
         self.running.end(Instant::now() + self.budgets.kill).await
+    }
+}
+
+impl Resource for Child {
+    type Address = Address;
+
+    fn address(&self) -> Address {
+        self.address.clone()
+    }
+
+    async fn exited(&self) -> BoxError {
+        Self::exited(self).await.into()
+    }
+
+    async fn check(&self) -> Result<(), BoxError> {
+        Self::check(self).await
+    }
+
+    async fn drain(&self, deadline: Deadline) {
+        Self::drain(self, &deadline).await;
+    }
+
+    fn pid(&self) -> Option<u32> {
+        Some(Self::pid(self))
     }
 }
 

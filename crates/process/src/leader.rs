@@ -3,9 +3,9 @@
 use std::{fmt, io, os::fd::OwnedFd, sync::Mutex, sync::PoisonError};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::unix::AsyncFd;
 
-use crate::spawn::Started;
+use crate::{spawn::Started, sys};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +39,7 @@ impl Leader {
     pub(crate) fn watch(started: Started) -> io::Result<Self> {
         Ok(Self {
             pid: started.pid,
-            pidfd: AsyncFd::with_interest(started.pidfd, Interest::READABLE)?,
+            pidfd: sys::watch_readable(started.pidfd)?,
             reaped: Mutex::new(None),
         })
     }

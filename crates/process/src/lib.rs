@@ -29,6 +29,7 @@ mod spawn;
 mod spec;
 mod start;
 mod sweep;
+mod sys;
 mod template;
 mod walker;
 

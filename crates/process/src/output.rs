@@ -2,6 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
+use ostler_pool::{Generation, Key};
 use ostler_scope::Signal;
 use tokio::{io::AsyncReadExt, net::unix::pipe, sync::watch};
 
@@ -16,8 +17,8 @@ const CHUNK: usize = 8 * 1024;
 /// Where the lines of one child go.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    pub(crate) key: String,
-    pub(crate) generation: String,
+    pub(crate) key: Key,
+    pub(crate) generation: Generation,
     pub(crate) ring: Ring,
     pub(crate) lines: Signal<LogLine>,
     /// How many of its two streams are still open.
@@ -25,7 +26,7 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(crate) fn new(key: String, generation: String, ring: Ring) -> Self {
+    pub(crate) fn new(key: Key, generation: Generation, ring: Ring) -> Self {
         Self { key, generation, ring, lines: Signal::new(), open: watch::Sender::new(2) }
     }
 

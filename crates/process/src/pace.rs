@@ -8,6 +8,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::sys;
+
 /// The first pause, and the shortest.
 const SHORTEST: Duration = Duration::from_micros(300);
 
@@ -28,7 +30,7 @@ impl Pace {
     pub(crate) fn new() -> std::io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Self { began: Instant::now(), timer: AsyncFd::with_interest(timer, Interest::READABLE)? })
+        Ok(Self { began: Instant::now(), timer: sys::watch_readable(timer)? })
     }
 
     /// One pause. Cancel safe.

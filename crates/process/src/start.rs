@@ -4,10 +4,10 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     os::fd::OwnedFd,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use ostler_scope::Scope;
+use ostler_pool::Start;
 use tokio::{
     runtime::Handle,
     sync::{oneshot, watch},
@@ -26,22 +26,21 @@ use crate::{
     output::{self, Sink},
     ready::{Expected, Waiting},
     running::{Listening, Running, Stage},
-    spawn::{self, Bond, Program, SpawnError, Started},
+    spawn::{self, Program, SpawnError, Started},
     spec::{ChildSpec, Endpoint},
+    sys::fork::Bond,
     template::Values,
 };
 
-/// Whose server it is, and where and until when it starts.
-#[derive(Clone, Debug)]
-pub(crate) struct Start {
-    pub(crate) key: String,
-    pub(crate) generation: String,
-    pub(crate) scope: Scope,
-    pub(crate) deadline: Instant,
-}
-
 impl Launcher {
-    pub(crate) async fn start_child(&self, spec: &ChildSpec, host: &str, start: &Start) -> Result<Child, StartError> {
+    /// Starts a child of `spec` for `host` and returns it once it serves.
+    ///
+    /// The child belongs to `start.scope`: when that halts, nothing of it is left, whatever became of the returned value. Dropping the
+    /// future leaves what it began to that scope as well.
+    ///
+    /// # Errors
+    /// It could not be started, ended or was not ready before `start.deadline`. Then it is gone, all of it.
+    pub async fn start(&self, spec: &ChildSpec, host: &str, start: &Start) -> Result<Child, StartError> {
         let began = Instant::now();
         let mut attempt = 1;
         loop {
@@ -101,7 +100,7 @@ impl Launcher {
         }
         let readiness = spec.ready_when();
         let waiting = Waiting { running, leader: &leader, expected, readiness };
-        let address = waiting.ready(began, start.deadline).await?;
+        let address = waiting.ready(began, start.deadline.instant()).await?;
         Ok(Child {
             running: Arc::clone(running),
             leader,
@@ -153,7 +152,7 @@ impl Inner {
                 leader: None,
             },
             cgroup,
-            sink: Arc::new(Sink::new(start.key.clone(), start.generation.clone(), ring)),
+            sink: Arc::new(Sink::new(start.key.clone(), start.generation, ring)),
             stage: watch::Sender::new(Stage::Planned),
             place: Mutex::new(Some(listening)),
             walker: self.walker.clone(),

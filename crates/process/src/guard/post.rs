@@ -22,7 +22,8 @@ use super::{CGROUP, FAREWELL, GuardProgram, INSTANCE, READY, ROLE, RUNTIME_DIR};
 use crate::{
     error::OpenError,
     leader::Leader,
-    spawn::{self, Bond, Program, SpawnError, Spawner},
+    spawn::{self, Program, SpawnError, Spawner},
+    sys::fork::Bond,
 };
 
 /// How long a new guard may take to say that it stands.

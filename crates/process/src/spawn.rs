@@ -3,8 +3,6 @@
 //! The parent-death signal fires when the *thread* that forked ends, not the process. So none of the runtime's threads may fork:
 //! this one does, and it lives until the launcher has ended everything.
 
-mod fork;
-
 use std::{
     collections::BTreeMap,
     ffi::{CString, OsString},
@@ -14,12 +12,11 @@ use std::{
     path::PathBuf,
 };
 
-use fork::Step;
 use ostler_scope::{BoxError, Closed, Scope};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use fork::Bond;
+use crate::sys::fork::{self, Bond, Step};
 
 /// A process to start.
 #[derive(Debug)]

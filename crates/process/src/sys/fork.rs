@@ -2,11 +2,10 @@
 //!
 //! Why not `std::process::Command` with a hook: a process that joins a cgroup after its birth waits for a grace period of the whole
 //! kernel, measured at 7 to 8 ms a start, while `clone3` with `CLONE_INTO_CGROUP` costs nothing and leaves no moment in which a child
-//! could fork outside. That call is not in `std`, and this is the only unsafe code of the crate.
+//! could fork outside. That call is not in `std`.
 //!
 //! Between fork and exec the child runs on a copy of a multi-threaded process: everything it needs was allocated before, and it
 //! calls only what is async-signal-safe.
-#![allow(unsafe_code, reason = "clone3, and the calls a child may make before exec, have no safe form")]
 
 use std::{
     ffi::{CStr, CString, c_char, c_int},
@@ -17,21 +16,24 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags};
 
+/// From the kernel's `sched.h`; the C library's constant is too narrow to hold it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Signals that exist, the real-time ones included.
 const LAST_SIGNAL: c_int = 64;
 
 /// Everything a child needs, allocated before the fork.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) program: CString,
-    pub(super) argv: Vec<CString>,
-    pub(super) environment: Vec<CString>,
-    pub(super) directory: Option<CString>,
+pub(crate) struct Prepared {
+    pub(crate) program: CString,
+    pub(crate) argv: Vec<CString>,
+    pub(crate) environment: Vec<CString>,
+    pub(crate) directory: Option<CString>,
     /// What becomes its stdin, stdout and stderr. All above 2, so that putting one in place cannot overwrite the next.
-    pub(super) stdio: [OwnedFd; 3],
+    pub(crate) stdio: [OwnedFd; 3],
     /// The directory of the cgroup to be born in.
-    pub(super) cgroup: Option<OwnedFd>,
-    pub(super) bond: Bond,
+    pub(crate) cgroup: Option<OwnedFd>,
+    pub(crate) bond: Bond,
 }
 
 /// What ties a process to us.
@@ -45,17 +47,17 @@ pub(crate) enum Bond {
 
 /// A process that has become its program.
 #[derive(Debug)]
-pub(super) struct Forked {
-    pub(super) pid: u32,
-    pub(super) pidfd: OwnedFd,
+pub(crate) struct Forked {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
     /// Whether it was born in the cgroup asked for.
-    pub(super) in_cgroup: bool,
+    pub(crate) in_cgroup: bool,
 }
 
 /// The step of the child that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Fork = 0,
     Session = 1,
     Bond = 2,
@@ -65,7 +67,7 @@ pub(super) enum Step {
 }
 
 /// Forks, and returns when the child has become its program or could not.
-pub(super) fn fork_exec(prepared: &Prepared) -> Result<Forked, (Step, io::Error)> {
+pub(crate) fn fork_exec(prepared: &Prepared) -> Result<Forked, (Step, io::Error)> {
     let fork_error = |error: io::Error| (Step::Fork, error);
     let argv = pointers(&prepared.argv);
     let environment = pointers(&prepared.environment);
@@ -125,7 +127,7 @@ fn fork(cgroup: Option<&OwnedFd>) -> io::Result<Side> {
     if let Some(cgroup) = cgroup {
         // SAFETY: all zeroes is a valid `clone_args`: no flags, no stack, no thread-local storage.
         let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-        args.flags = libc::CLONE_INTO_CGROUP as u64;
+        args.flags = CLONE_INTO_CGROUP;
         args.exit_signal = libc::SIGCHLD as u64;
         args.cgroup = cgroup.as_raw_fd() as u64;
         // SAFETY: without CLONE_VM this is a fork: the child has its own copy of this stack. The arguments live until it returns.
@@ -210,7 +212,7 @@ unsafe fn reset_signals(bond: Bond) {
 
 /// Blocks every signal in the calling thread: between fork and exec a child shares our self-pipe, and a signal to it would look
 /// like one to us.
-pub(super) fn block_signals() {
+pub(crate) fn block_signals() {
     // SAFETY: both calls get a set on our stack, and change this thread only.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
@@ -220,7 +222,7 @@ pub(super) fn block_signals() {
 }
 
 /// A descriptor that putting 0, 1 and 2 in place cannot overwrite.
-pub(super) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+pub(crate) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 {
         return Ok(fd);
     }
