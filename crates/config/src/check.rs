@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use ostler_net::Address;
 
 use crate::config::Config;
+use crate::host::HostPattern;
 use crate::problem::Problem;
 use crate::report::Report;
-use crate::server::Target;
+use crate::server::{Server, Target};
 use crate::target::Upstream;
 
 /// How long the path of a Unix socket may be, without its terminating zero.
@@ -19,18 +20,26 @@ struct Listener<'a> {
     address: &'a Address,
 }
 
-/// Reports everything that contradicts something else. `rules` are the paths of the servers, in their order.
-pub(crate) fn check(config: &Config, rules: &[String], report: &mut Report) {
+/// One `[[server]]` as far as it could be read.
+pub(crate) struct Rule {
+    /// `server[0]`.
+    pub(crate) path: String,
+    pub(crate) host: Option<HostPattern>,
+    pub(crate) server: Option<Server>,
+}
+
+/// Reports everything that contradicts something else. The servers of `config` are not there yet: `rules` has them.
+pub(crate) fn check(config: &Config, rules: &[Rule], report: &mut Report) {
     let listeners: Vec<_> = listeners("switchboard.listen", &config.switchboard.listen, report)
         .chain(listeners("admin.listen", &config.admin.listen, report))
         .collect();
     equal_listeners(&listeners, report);
     long_sockets(&listeners, report);
     public_admin(&listeners, report);
-    equal_hosts(config, rules, report);
-    loops(config, rules, &listeners, report);
+    equal_hosts(rules, report);
+    loops(rules, &listeners, report);
     ports(config, report);
-    default_host(config, report);
+    default_host(config, rules, report);
     headers(config, report);
     backoff(config, report);
 }
@@ -119,15 +128,15 @@ fn public_admin(listeners: &[Listener<'_>], report: &mut Report) {
     }
 }
 
-fn equal_hosts(config: &Config, rules: &[String], report: &mut Report) {
+fn equal_hosts(rules: &[Rule], report: &mut Report) {
     let mut first = HashMap::new();
-    for (server, path) in config.servers.iter().zip(rules) {
-        let key = format!("{path}.host");
-        let Some(earlier) = first.get(&server.host) else {
-            first.insert(&server.host, key);
+    for Rule { path, host, .. } in rules {
+        let (Some(host), key) = (host, format!("{path}.host")) else { continue };
+        let Some(earlier) = first.get(host) else {
+            first.insert(host, key);
             continue;
         };
-        let problem = Problem::new(&key, format!("two servers have the host `{}`", server.host));
+        let problem = Problem::new(&key, format!("two servers have the host `{host}`"));
         let problem = at(problem, &key, "requests cannot go to both", report);
         report.add(
             also(problem, earlier, "the first one", "", report).help("remove one, or give it another host"),
@@ -136,16 +145,28 @@ fn equal_hosts(config: &Config, rules: &[String], report: &mut Report) {
 }
 
 /// A server that is Ostler itself would pass on requests to itself without end.
-fn loops(config: &Config, rules: &[String], listeners: &[Listener<'_>], report: &mut Report) {
-    for (server, path) in config.servers.iter().zip(rules) {
-        let Target::Url(Upstream::Address(address)) = &server.target else { continue };
-        let Some(own) = listeners.iter().find(|listener| collide(listener.address, address)) else {
+fn loops(rules: &[Rule], listeners: &[Listener<'_>], report: &mut Report) {
+    for Rule { path, server, .. } in rules {
+        let Some(Target::Url(upstream)) = server.as_ref().map(|server| &server.target) else { continue };
+        let Some(address) = local(upstream) else { continue };
+        let Some(own) = listeners.iter().find(|listener| collide(listener.address, &address)) else {
             continue;
         };
         let key = format!("{path}.url");
         let problem = Problem::new(&key, format!("`{key}` is Ostler itself"));
         let problem = at(problem, &key, "requests would go round in a circle", report);
         report.add(also(problem, &own.key, "this listens there", &own.address.to_string(), report));
+    }
+}
+
+/// The address of an upstream that is on this machine for sure, or may be.
+fn local(upstream: &Upstream) -> Option<Address> {
+    match upstream {
+        Upstream::Address(address) => Some(address.clone()),
+        Upstream::Name { host, port } if host.as_str() == "localhost" => {
+            Some(Address::Tcp((std::net::Ipv4Addr::LOCALHOST, *port).into()))
+        }
+        Upstream::Name { .. } => None,
     }
 }
 
@@ -176,15 +197,16 @@ fn ports(config: &Config, report: &mut Report) {
     report.add(problem);
 }
 
-fn default_host(config: &Config, report: &mut Report) {
+fn default_host(config: &Config, rules: &[Rule], report: &mut Report) {
     let Some(host) = &config.switchboard.default_host else { return };
-    let served = config.servers.iter().any(|server| server.host.matches(host.as_str()));
-    if served || !report.sound(&["server", "switchboard.default_host"]) {
+    let served = rules.iter().any(|rule| rule.host.as_ref().is_none_or(|rule| rule.matches(host.as_str())));
+    if served || !report.sound(&["switchboard.default_host"]) {
         return;
     }
     let problem =
         Problem::new("switchboard.default_host", format!("no server has the default host `{host}`"));
-    let hosts: Vec<_> = config.servers.iter().map(|server| server.host.to_string()).collect();
+    let hosts: Vec<_> =
+        rules.iter().filter_map(|rule| rule.host.as_ref()).map(HostPattern::to_string).collect();
     let problem = at(problem, "switchboard.default_host", "matches no `[[server]]`", report);
     report.add(match crate::words::nearest(host.as_str(), hosts.iter().map(String::as_str)) {
         Some(near) => problem.help(format!("did you mean \"{near}\"?")),

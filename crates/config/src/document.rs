@@ -11,8 +11,12 @@ use toml::de::{DeTable, DeValue};
 pub(crate) enum Place {
     /// This range of bytes of the configuration file.
     File(Range<usize>),
-    /// The environment variable of this name.
-    Variable(Arc<str>),
+    /// This variable of the environment.
+    Variable {
+        name: Arc<str>,
+        /// What it is set to, if that is what is wrong, and not that it exists: a value may be a secret.
+        value: Option<Arc<str>>,
+    },
 }
 
 /// A value and its place.

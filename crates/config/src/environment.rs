@@ -50,8 +50,8 @@ impl Variables {
         let keys = section::keys();
         let mut applied: Vec<(String, String)> = Vec::new();
         for (name, value) in self.overrides {
-            let place = Place::Variable(name.as_str().into());
-            let key = match key(&name, &keys) {
+            let place = Place::Variable { name: name.as_str().into(), value: None };
+            let key = match key(&name, keys) {
                 Named::Nothing => continue,
                 Named::Key(key) => key,
                 Named::Wrong(problem) => {
@@ -65,7 +65,10 @@ impl Variables {
                 continue;
             }
             match value.to_str() {
-                Some(value) => set(document, &key, value, &place),
+                Some(text) => {
+                    let value = Place::Variable { name: name.as_str().into(), value: Some(text.into()) };
+                    set(document, &key, text, &value);
+                }
                 None => report
                     .add(Problem::new(&key, format!("the value of `{name}` is not UTF-8")).at(&place, "")),
             }

@@ -40,6 +40,8 @@ pub struct Problems {
     pub(crate) name: String,
     pub(crate) text: String,
     pub(crate) problems: Vec<Problem>,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 /// One thing that is wrong, without the picture.
@@ -75,11 +77,12 @@ impl Problems {
     pub(crate) fn new(name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         // A file comes first, from its top; variables follow in the order of their names.
         problems.sort_by_key(|problem| match &problem.place {
-            Some(Place::File(range)) => (false, range.start),
-            None => (false, usize::MAX),
-            Some(Place::Variable(_)) => (true, 0),
+            Some(Place::File(range)) => (range.start, String::new()),
+            None => (usize::MAX, String::new()),
+            Some(Place::Variable { name, .. }) => (usize::MAX, name.to_string()),
         });
-        Self { name: name.to_owned(), text: text.to_owned(), problems }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.to_owned(), text: text.to_owned(), problems, lines }
     }
 
     /// Every problem, for programs.
@@ -92,15 +95,20 @@ impl Problems {
         })
     }
 
+    /// The line, from 1, of a byte of the text.
+    pub(crate) fn line(&self, byte: usize) -> usize {
+        self.lines.partition_point(|begins| *begins <= byte)
+    }
+
     fn location(&self, place: Option<&Place>) -> Location {
         let start = match place {
-            Some(Place::Variable(name)) => return Location::Variable(name.to_string()),
+            Some(Place::Variable { name, .. }) => return Location::Variable(name.to_string()),
             Some(Place::File(range)) => range.start,
             None => 0,
         };
-        let before = self.text.get(..start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let line = self.line(start);
+        let begins = self.lines.get(line - 1).copied().unwrap_or_default();
+        let column = self.text.get(begins..start).map_or(0, |before| before.chars().count()) + 1;
         Location::File { name: self.name.clone(), line, column }
     }
 }

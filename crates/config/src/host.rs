@@ -9,7 +9,6 @@ use schemars::{Schema, json_schema};
 
 use crate::document::Value;
 use crate::setting::{Fault, Scalar};
-use crate::words::quoted;
 
 /// What no host name contains. The underscore is no letter of DNS, but names with it are in use.
 const FORBIDDEN: AsciiDenyList = AsciiDenyList::new(true, " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}~");
@@ -33,7 +32,7 @@ pub enum HostError {
     #[error("an IPv6 address is written in brackets")]
     Brackets,
     /// It looks like an IP address, and is none.
-    #[error("this is not an IP address")]
+    #[error("this looks like an IP address, and is none")]
     Address,
     /// A label of more than 63 bytes, or a name of more than 253.
     #[error("a host has at most 253 characters, and 63 between two dots")]
@@ -231,7 +230,11 @@ fn fault(error: &HostError, text: &str) -> Fault {
             fault.help("hosts have no path; every path of a host goes to the same server")
         }
         HostError::Brackets => fault.help(format!("write \"[{text}]\"")),
-        HostError::Address | HostError::International => Fault::new(format!("{}: {error}", quoted(text))),
-        HostError::Empty | HostError::EmptyLabel | HostError::Character(_) | HostError::TooLong => fault,
+        HostError::Address
+        | HostError::International
+        | HostError::Empty
+        | HostError::EmptyLabel
+        | HostError::Character(_)
+        | HostError::TooLong => fault,
     }
 }

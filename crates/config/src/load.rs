@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::check::check;
+use crate::check::{Rule, check};
 use crate::config::{Config, Document};
 use crate::document::{Node, Place, Value};
 use crate::environment::Variables;
@@ -71,7 +71,7 @@ impl Config {
         let absolute = std::path::absolute(&path).map_err(unreadable)?;
         let directory = absolute.parent().unwrap_or(Path::new("/"));
         let name = path.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, error))?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?;
         let (config, overridden_by) = read(&name, &text, directory, variables)?;
         Ok(Loaded { config, origin: Origin::File(path), overridden_by })
     }
@@ -127,16 +127,18 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
         *listen =
             std::mem::take(listen).into_iter().map(|address| resolve::resolved(address, directory)).collect();
     }
-    let (mut servers, mut paths) = (Vec::new(), Vec::new());
-    for (index, table) in server.into_iter().enumerate() {
-        let path = format!("server[{index}]");
-        if let Some(server) = resolve::server(table, &path, &pool, directory, report) {
-            servers.push(server);
-            paths.push(path);
-        }
-    }
-    let config = Config { switchboard, admin, pool, servers, log };
-    check(&config, &paths, report);
+    let rules: Vec<_> = server
+        .into_iter()
+        .enumerate()
+        .map(|(index, table)| {
+            let (path, host) = (format!("server[{index}]"), table.host.clone());
+            let server = resolve::server(table, &path, &pool, directory, report);
+            Rule { path, host, server }
+        })
+        .collect();
+    let mut config = Config { switchboard, admin, pool, servers: Vec::new(), log };
+    check(&config, &rules, report);
+    config.servers = rules.into_iter().filter_map(|rule| rule.server).collect();
     config
 }
 
@@ -145,7 +147,7 @@ fn syntax(error: &toml::de::Error) -> Problem {
     Problem::new("", "this is not TOML").at(&place, error.message())
 }
 
-fn not_utf8(name: &str, error: std::string::FromUtf8Error) -> ConfigError {
+fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> ConfigError {
     let end = error.utf8_error().valid_up_to();
     let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
     let wrong = end..end + char::REPLACEMENT_CHARACTER.len_utf8();

@@ -4,7 +4,7 @@ use crate::document::{Entry, Node, Value};
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::section::{Bounds, Section, TableReader};
-use crate::setting::{Fault, Setting};
+use crate::setting::{Fault, Setting, Side};
 use crate::unknown;
 
 /// Reads the value at one path of the document.
@@ -66,12 +66,13 @@ impl<'r> Reader<'r> {
         self.bounds = T::bounds(&bounds.words());
         let value = T::read(node, self)?;
         let (low, high) = bounds.limits::<T>();
-        let fault = match value.magnitude() {
-            Some(size) if size < low => Fault::new(format!("this is less than {}", bounds.low)),
-            Some(size) if size > high => Fault::new(format!("this is more than {}", bounds.high)),
+        let label = match value.magnitude() {
+            Some(size) if size < low => T::beyond(Side::Below, bounds.low),
+            Some(size) if size > high => T::beyond(Side::Above, bounds.high),
             Some(_) | None => return Some(value),
         };
-        self.refuse(node, &T::expected(), Fault { note: bounds.why.map(str::to_owned), ..fault });
+        let note = bounds.why.map(str::to_owned);
+        self.refuse(node, &T::expected(), Fault { note, ..Fault::new(label.replace('_', "")) });
         None
     }
 

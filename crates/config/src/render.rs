@@ -1,10 +1,13 @@
 //! Problems as pictures: the line, a caret, and what to write instead.
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use crate::document::Place;
 use crate::error::Problems;
 use crate::problem::Problem;
+use crate::words::wrapped;
 
 /// How many problems are shown; the rest is counted.
 const SHOWN: usize = 30;
@@ -14,11 +17,12 @@ pub(crate) fn problems(problems: &Problems, color: bool) -> String {
     let mut parts: Vec<_> =
         problems.problems.iter().take(SHOWN).map(|problem| picture(problem, problems, color)).collect();
     let count = problems.problems.len();
-    if count > SHOWN {
-        parts.push(title(&format!("{} more problems are not shown", count - SHOWN), color));
-    }
     if count > 1 {
-        parts.push(title(&format!("{count} problems with the configuration `{}`", problems.name), color));
+        let rest = if count > SHOWN { format!("; the first {SHOWN} are shown") } else { String::new() };
+        parts.push(title(
+            &format!("{count} problems with the configuration `{}`{rest}", problems.name),
+            color,
+        ));
     }
     parts.join("\n\n")
 }
@@ -34,28 +38,22 @@ fn renderer(color: bool) -> Renderer {
 
 fn picture(problem: &Problem, problems: &Problems, color: bool) -> String {
     let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str()));
-    let mut annotations = Vec::new();
-    for (kind, place, label) in places(problem) {
-        match place {
-            Place::File(_) => annotations.push(annotation(kind, place, label, &problems.text)),
-            Place::Variable(name) => {
-                group = group.element(Origin::path(format!("environment variable {name}")))
+    match &problem.place {
+        Some(Place::File(_)) => group = group.element(in_file(problem, problems)),
+        Some(Place::Variable { .. }) => {
+            group = group
+                .elements(places(problem).filter_map(|(kind, place, label)| in_variable(kind, place, label)));
+            if let Some((Place::File(_), _)) = &problem.also {
+                group = group.element(in_file(problem, problems));
             }
         }
+        None => group = group.element(Origin::path(problems.name.as_str())),
     }
-    let annotations: Vec<_> = annotations.into_iter().flatten().collect();
-    group = match annotations.is_empty() {
-        true if problem.place.is_none() => group.element(Origin::path(problems.name.as_str())),
-        true => group,
-        false => group.element(
-            Snippet::source(problems.text.as_str()).path(problems.name.as_str()).annotations(annotations),
-        ),
-    };
     if let Some(note) = &problem.note {
-        group = group.element(Level::NOTE.message(note.as_str()));
+        group = group.element(Level::NOTE.message(wrapped(note)));
     }
     if let Some(help) = &problem.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(wrapped(help)));
     }
     renderer(color).render(&[group])
 }
@@ -67,16 +65,49 @@ fn places(problem: &Problem) -> impl Iterator<Item = (AnnotationKind, &Place, &s
     main.into_iter().chain(also)
 }
 
-/// The mark below a range of the text; only its first line, since a caret below twenty lines points at nothing.
-fn annotation<'a>(kind: AnnotationKind, place: &Place, label: &'a str, text: &str) -> Option<Annotation<'a>> {
-    let Place::File(range) = place else { return None };
-    let start = floor(text, range.start);
-    let end = floor(text, range.end.max(start));
-    let end = text[start..end].find(['\r', '\n']).map_or(end, |line| start + line);
-    Some(kind.span(start..end).label(label))
+/// The lines of the file, with a mark below each place of the problem that is there. Of several lines only the first
+/// is marked: a caret below twenty lines points at nothing.
+fn in_file<'a>(problem: &'a Problem, problems: &'a Problems) -> Element<'a> {
+    let text = problems.text.as_str();
+    let marks: Vec<_> = places(problem)
+        .filter_map(|(kind, place, label)| match place {
+            Place::File(range) => Some((kind, one_line(text, range), label)),
+            Place::Variable { .. } => None,
+        })
+        .collect();
+    // Only the lines between the marks are handed on: the rest of a long file would be looked through for each problem.
+    let first = marks.iter().map(|(_, range, _)| range.start).min().unwrap_or(0);
+    let last = marks.iter().map(|(_, range, _)| range.end).max().unwrap_or(text.len());
+    let from = text[..first].rfind('\n').map_or(0, |line| line + 1);
+    let to = text[last..].find('\n').map_or(text.len(), |line| last + line);
+    let marks = marks
+        .into_iter()
+        .map(|(kind, range, label)| kind.span(range.start - from..range.end - from).label(label));
+    Snippet::source(&text[from..to])
+        .path(problems.name.as_str())
+        .line_start(problems.line(from))
+        .annotations(marks)
+        .into()
 }
 
-/// The last boundary between characters up to `index`.
-fn floor(text: &str, index: usize) -> usize {
-    text.floor_char_boundary(index.min(text.len()))
+/// The first line of a range, on the boundaries of characters.
+fn one_line(text: &str, range: &Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(range.start);
+    let end = text.floor_char_boundary(range.end).max(start);
+    start..text[start..end].find(['\r', '\n']).map_or(end, |line| start + line)
+}
+
+/// A variable as it would be set in a shell, with a mark below its value, or below its name if that is what is wrong.
+fn in_variable<'a>(kind: AnnotationKind, place: &Place, label: &'a str) -> Option<Element<'a>> {
+    let Place::Variable { name, value } = place else { return None };
+    let (line, mark) = match value {
+        None => (name.to_string(), 0..name.len()),
+        Some(value) => {
+            let shown: String = value.escape_debug().collect();
+            let line = format!("{name}={shown}");
+            let mark = name.len() + 1..line.len();
+            (line, mark)
+        }
+    };
+    Some(Snippet::source(line).line_numbering(false).annotation(kind.span(mark).label(label)).into())
 }

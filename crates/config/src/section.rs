@@ -1,5 +1,7 @@
 //! Sections: one declaration of a section's keys is its Rust type, its reader, its defaults and its schema.
 
+use std::sync::LazyLock;
+
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json, json};
 
@@ -125,6 +127,10 @@ macro_rules! section {
                 generator.subschema_for::<Self>()
             }
 
+            fn is_section() -> bool {
+                true
+            }
+
             fn absent() -> Option<Self> {
                 Some(Self::default())
             }
@@ -206,10 +212,13 @@ impl Visitor for Keys<'_> {
 }
 
 /// The paths of all keys of a configuration, `server.host` for that of every server.
-pub(crate) fn keys() -> Vec<String> {
-    let mut keys = Vec::new();
-    keys_of::<crate::config::Document>("", &mut keys);
-    keys
+pub(crate) fn keys() -> &'static [String] {
+    static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let mut keys = Vec::new();
+        keys_of::<crate::config::Document>("", &mut keys);
+        keys
+    });
+    &KEYS
 }
 
 /// Adds the path of every key of a section.

@@ -260,7 +260,7 @@ impl Scalar for Upstream {
         if text.contains('#') {
             return Err(Fault::new("a fragment has no meaning here"));
         }
-        let uri: Uri = text.parse().map_err(|_| Fault::new(format!("{} is none", quoted(text))))?;
+        let uri: Uri = text.parse().map_err(|_| Fault::new("this is not a URL"))?;
         let Some(authority) = uri.authority() else { return Err(Fault::new("the host is missing")) };
         match uri.scheme_str() {
             Some("http") => {}

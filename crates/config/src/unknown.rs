@@ -11,32 +11,58 @@ pub(crate) const LATER: [&str; 4] = ["mcp", "agent", "store", "cluster"];
 
 /// The problem with `entry` of the table at `path`, which has the keys `known`.
 pub(crate) fn key(path: &str, entry: &Entry, known: &[&str]) -> Problem {
-    let full = below(path, &entry.key);
-    if path.is_empty() && LATER.contains(&entry.key.as_str()) {
-        return Problem::new(&full, format!("`{full}` is not in this version of Ostler"))
-            .at(&entry.key_place, "a later version will have it")
-            .help(format!("this version has {}", all_of(known)));
+    if path.is_empty() {
+        return section(entry, known);
     }
+    let full = below(path, &entry.key);
     let problem = Problem::new(&full, format!("unknown key {}", quoted(&full)))
-        .at(&entry.key_place, format!("not a key of {}", table_name(path)));
+        .at(&entry.key_place, format!("not a key of `{}`", header(path)));
     if let Some(near) = nearest(&entry.key, known.iter().copied()) {
         return problem.help(format!("did you mean `{near}`?"));
     }
-    let elsewhere = section::keys()
-        .into_iter()
-        .find(|other| other.rsplit_once('.').is_some_and(|(_, last)| last == entry.key));
-    problem.help(match elsewhere.as_deref().and_then(|other| other.rsplit_once('.')) {
-        Some((table, _)) => format!("`{}` is a key of {}", entry.key, table_name(table)),
-        None => format!("the keys of {} are {}", table_name(path), all_of(known)),
+    problem.help(match elsewhere(&entry.key) {
+        Some(table) => format!("`{}` is a key of `{}`", entry.key, header(&table)),
+        None => format!("the keys of `{}` are {}", header(path), all_of(known)),
     })
 }
 
-/// A table as its header is written in a file.
-fn table_name(path: &str) -> String {
-    match path.split_once('[') {
-        Some((list, _)) => format!("`[[{list}]]`"),
-        None if path.is_empty() => "the top level".to_owned(),
-        None if path == "server" => "`[[server]]`".to_owned(),
-        None => format!("`[{path}]`"),
+/// The problem with `entry` of the top level.
+fn section(entry: &Entry, known: &[&str]) -> Problem {
+    let name = &entry.key;
+    if LATER.contains(&name.as_str()) {
+        return Problem::new(name, format!("`[{name}]` is not in this version of Ostler"))
+            .at(&entry.key_place, "a later version will have it")
+            .help(format!("the sections are {}", headers(known)));
     }
+    let problem =
+        Problem::new(name, format!("unknown section {}", quoted(name))).at(&entry.key_place, "there is none");
+    if let Some(near) = nearest(name, known.iter().copied()) {
+        return problem.help(format!("did you mean `{}`?", header(near)));
+    }
+    problem.help(match elsewhere(name) {
+        Some(table) => format!("`{name}` is a key of `{}`", header(&table)),
+        None => format!("the sections are {}", headers(known)),
+    })
+}
+
+/// The table that does have this key.
+fn elsewhere(key: &str) -> Option<String> {
+    section::keys()
+        .iter()
+        .filter_map(|path| path.rsplit_once('.'))
+        .find(|(_, last)| *last == key)
+        .map(|(table, _)| table.to_owned())
+}
+
+/// The header of a table as it is written in a file.
+fn header(path: &str) -> String {
+    match path.split('[').next() {
+        Some("server") => "[[server]]".to_owned(),
+        Some(_) | None => format!("[{path}]"),
+    }
+}
+
+fn headers(known: &[&str]) -> String {
+    let headers: Vec<_> = known.iter().map(|name| header(name)).collect();
+    all_of(&headers.iter().map(String::as_str).collect::<Vec<_>>())
 }

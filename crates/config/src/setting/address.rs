@@ -63,7 +63,7 @@ fn wrong_address(text: &str) -> Fault {
         (host, Some(_)) if !host.is_empty() && host.parse::<std::net::Ipv6Addr>().is_ok() => {
             Fault::new("an IPv6 address needs brackets here").help(format!("write \"[{host}]:8000\""))
         }
-        _ => Fault::new(format!("{} is none", quoted(text))),
+        _ => Fault::new(format!("{} is not one", quoted(text))),
     }
 }
 
@@ -103,7 +103,7 @@ impl Scalar for TrustedProxy {
             Some((ip, _)) if ip.parse::<IpAddr>().is_ok() => {
                 Fault::new("the prefix length is wrong").help("0 to 32 for IPv4, 0 to 128 for IPv6")
             }
-            Some(_) | None => Fault::new(format!("{} is none", quoted(text))),
+            Some(_) | None => Fault::new(format!("{} is not one", quoted(text))),
         })?;
         if network.trunc() != network {
             let help = format!(

@@ -43,7 +43,8 @@ impl<T: Scalar> Scalar for Limit<T> {
     fn parse(value: &Value) -> Result<Self, Fault> {
         match value.text() {
             Some("never") => Ok(Self::Never),
-            Some("off" | "none" | "false" | "no" | "unlimited" | "infinite" | "") => {
+            Some("") => Err(Fault::new("this is empty")),
+            Some("off" | "none" | "false" | "no" | "unlimited" | "infinite") => {
                 Err(Fault::new("this switches nothing off").help("write \"never\""))
             }
             Some(_) | None => T::parse(value).map(Self::After),

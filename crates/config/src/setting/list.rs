@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::{Fault, Setting};
+use super::{Fault, Setting, Side};
 use crate::document::{Node, Value};
 use crate::reader::Reader;
 
@@ -24,14 +24,20 @@ impl<T: Setting> Setting for Vec<T> {
                     }
                 }
             }
-            Value::Untyped(text) => {
+            Value::Untyped(text) if text.contains(',') => {
                 let part = |part: &str| Node {
                     value: Value::Untyped(part.trim().to_owned()),
                     place: node.place.clone(),
                 };
                 read_all(&text.split(',').map(part).collect::<Vec<_>>(), reader)
             }
+            Value::Table(_) if T::is_section() => {
+                let help = format!("write its header as [[{}]]", reader.path);
+                reader.refuse(node, "a list of tables", Fault::new("this is one table").help(help));
+                None
+            }
             Value::Text(_)
+            | Value::Untyped(_)
             | Value::Integer(_)
             | Value::Float(_)
             | Value::Boolean(_)
@@ -47,7 +53,6 @@ impl<T: Setting> Setting for Vec<T> {
 
     fn limit(declared: &Node) -> Option<f64> {
         match declared.value {
-            #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
             Value::Integer(count) => Some(count as f64),
             Value::Text(_) | Value::Untyped(_) | Value::Float(_) | Value::Boolean(_) | Value::Date => None,
             Value::Array(_) | Value::Table(_) => None,
@@ -58,6 +63,14 @@ impl<T: Setting> Setting for Vec<T> {
         format!(", {words} of them")
     }
 
+    fn beyond(side: Side, bound: &str) -> String {
+        match (side, bound) {
+            (Side::Below, "1") => "this list is empty".to_owned(),
+            (Side::Below, _) => format!("these are fewer than {bound}"),
+            (Side::Above, _) => format!("these are more than {bound}"),
+        }
+    }
+
     fn keys(path: &str, into: &mut Vec<String>) {
         T::keys(path, into);
     }
@@ -65,13 +78,9 @@ impl<T: Setting> Setting for Vec<T> {
     fn absent() -> Option<Self> {
         Some(Self::new())
     }
-
-    #[expect(clippy::cast_precision_loss, reason = "a file of this size holds far less than 2^53 values")]
     fn magnitude(&self) -> Option<f64> {
         Some(self.len() as f64)
     }
-
-    #[expect(clippy::cast_possible_truncation, reason = "bounds are whole numbers far below 2^53")]
     fn bound(schema: &mut Schema, low: f64, high: f64) {
         if let Some(list) = schema.pointer_mut("/anyOf/1").and_then(|list| list.as_object_mut()) {
             list.insert("minItems".to_owned(), json!(low as i64));

@@ -52,7 +52,21 @@ pub(crate) trait Setting: Sized {
 
     /// Says the bounds behind `expected`: ` from 1 to 100`.
     fn bounds(words: &str) -> String {
-        format!(" from {words}")
+        let comma = if Self::expected().contains('"') { "," } else { "" };
+        format!("{comma} from {words}")
+    }
+
+    /// Says that a value is out of its bounds.
+    fn beyond(side: Side, bound: &str) -> String {
+        match side {
+            Side::Below => format!("this is less than {bound}"),
+            Side::Above => format!("this is more than {bound}"),
+        }
+    }
+
+    /// Whether it is a section.
+    fn is_section() -> bool {
+        false
     }
 
     /// Adds the paths of the keys that this value has when it is the key at `path`.
@@ -79,6 +93,13 @@ pub(crate) trait Scalar: Sized {
 
     /// See [`Setting::bound`].
     fn bound(_schema: &mut Schema, _low: f64, _high: f64) {}
+}
+
+/// On which side of its bounds a value is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Side {
+    Below,
+    Above,
 }
 
 /// Why a value is refused.
@@ -158,6 +179,10 @@ impl<T: Setting> Setting for Option<T> {
 
     fn bounds(words: &str) -> String {
         T::bounds(words)
+    }
+
+    fn beyond(side: Side, bound: &str) -> String {
+        T::beyond(side, bound)
     }
 
     fn keys(path: &str, into: &mut Vec<String>) {

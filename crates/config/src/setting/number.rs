@@ -44,13 +44,9 @@ macro_rules! whole_number {
             fn schema() -> Schema {
                 json_schema!({ "type": "integer" })
             }
-
-            #[expect(clippy::cast_precision_loss, clippy::cast_lossless, reason = "bounds are far below 2^53")]
             fn magnitude(&self) -> Option<f64> {
                 Some(*self as f64)
             }
-
-            #[expect(clippy::cast_possible_truncation, reason = "bounds are whole numbers far below 2^53")]
             fn bound(schema: &mut Schema, low: f64, high: f64) {
                 schema.insert("minimum".to_owned(), json!(low as i64));
                 schema.insert("maximum".to_owned(), json!(high as i64));
@@ -70,7 +66,6 @@ impl Scalar for f64 {
         let number = match value {
             Value::Float(number) => Some(*number),
             Value::Untyped(text) => text.trim().parse().ok(),
-            #[expect(clippy::cast_precision_loss, reason = "what rounds here is far out of every bound")]
             other => integer(other).map(|number| number as f64),
         };
         let number = number.ok_or_else(|| no_number(value, |text| text.parse::<f64>().is_ok()))?;

@@ -35,7 +35,7 @@ impl Scalar for HeaderName {
         let text = value.text().ok_or_else(|| Fault::kind(value))?.trim();
         let name: Self = match text {
             "" => return Err(Fault::new("this is empty")),
-            _ => text.parse().map_err(|_| Fault::new(format!("{} is none", quoted(text))))?,
+            _ => text.parse().map_err(|_| Fault::new(format!("{} is not one", quoted(text))))?,
         };
         match NOT_OURS.contains(&name.as_str()) {
             true => Err(Fault::new(format!("`{name}` has a meaning of its own in HTTP"))),
