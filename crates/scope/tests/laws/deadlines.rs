@@ -139,12 +139,19 @@ async fn blocking_work_and_threads_that_overstay_are_reported_stuck() {
 #[tokio::test(start_paused = true)]
 async fn blocking_work_and_threads_that_heed_their_token_end_in_time() {
     let root = root();
-    let wait = |token: tokio_util::sync::CancellationToken| {
+    let (ready, started) = oneshot::channel();
+    let task = root.spawn_blocking("polite", |token| {
+        ready.send(()).ok();
         futures::executor::block_on(token.cancelled());
         Ok::<_, BoxError>("heeded")
-    };
-    let task = root.spawn_blocking("polite", wait).unwrap();
-    root.thread("tidy", move |token| wait(token).map(drop)).unwrap();
+    });
+    let task = task.unwrap();
+    root.thread("tidy", |token| {
+        futures::executor::block_on(token.cancelled());
+        Ok::<_, BoxError>(())
+    })
+    .unwrap();
+    started.await.unwrap();
     let kinds: Vec<_> = root.tree().children.iter().map(|node| node.kind).collect();
     assert_eq!(kinds, [NodeKind::Blocking, NodeKind::Thread]);
     assert!(root.halt().await.is_clean());
