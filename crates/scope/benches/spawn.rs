@@ -33,7 +33,8 @@ fn spawn_and_join(criterion: &mut Criterion) {
                 runtime.block_on(async {
                     tokio::spawn(async move {
                         for number in 0..BATCH {
-                            let task = scope.spawn("task", async move { Ok::<_, Infallible>(black_box(number)) });
+                            let task =
+                                scope.spawn("task", async move { Ok::<_, Infallible>(black_box(number)) });
                             black_box(task.expect("open").await).ok();
                         }
                     })

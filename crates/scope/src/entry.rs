@@ -84,6 +84,13 @@ impl Main {
         self
     }
 
+    /// As [`ScopeBuilder::grace`]. Default: 100 ms.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.root = self.root.grace(grace);
+        self
+    }
+
     /// Decides the exit code, and takes over telling the user about a failure, which otherwise goes to stderr.
     #[must_use]
     pub fn exit_code(mut self, decide: impl FnOnce(&Ending) -> ExitCode + 'static) -> Self {

@@ -62,17 +62,17 @@ impl Group {
     }
 
     /// As [`Scope::halt`].
-    pub fn halt(&self) -> impl Future<Output = Report> + Send + 'static {
+    pub fn halt(&self) -> impl Future<Output = Report> + Send + use<> {
         self.scope.halt()
     }
 
     /// As [`Scope::halt_by`].
-    pub fn halt_by(&self, deadline: &Deadline) -> impl Future<Output = Report> + Send + 'static {
+    pub fn halt_by(&self, deadline: &Deadline) -> impl Future<Output = Report> + Send + use<> {
         self.scope.halt_by(deadline)
     }
 
     /// As [`Scope::ended`].
-    pub fn ended(&self) -> impl Future<Output = Report> + Send + 'static {
+    pub fn ended(&self) -> impl Future<Output = Report> + Send + use<> {
         self.scope.ended()
     }
 }

@@ -45,20 +45,20 @@ impl Scope {
     ///
     /// Awaited by a task or finalizer *of* this scope it waits for the one who waits: a task is aborted at that await, a
     /// finalizer uses up the deadline.
-    pub fn halt(&self) -> impl Future<Output = Report> + Send + 'static {
+    pub fn halt(&self) -> impl Future<Output = Report> + Send + use<> {
         self.inner.halt();
         self.ended()
     }
 
     /// The same with a deadline from outside: the sooner of it and the scope's own budget counts. A halt under way is
     /// shortened to it.
-    pub fn halt_by(&self, deadline: &Deadline) -> impl Future<Output = Report> + Send + 'static {
+    pub fn halt_by(&self, deadline: &Deadline) -> impl Future<Output = Report> + Send + use<> {
         self.inner.halt_by(deadline);
         self.ended()
     }
 
     /// Waits for the scope to end without asking it to. Cancel safe.
-    pub fn ended(&self) -> impl Future<Output = Report> + Send + 'static {
+    pub fn ended(&self) -> impl Future<Output = Report> + Send + use<> {
         let inner = Arc::clone(&self.inner);
         async move { inner.ended.wait().await.clone() }
     }
