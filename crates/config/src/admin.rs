@@ -2,7 +2,7 @@
 
 use ostler_net::Address;
 
-use crate::host::HostName;
+use ostler_net::HostName;
 use crate::section::section;
 
 section! {

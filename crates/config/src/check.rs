@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ostler_net::Address;
 
 use crate::config::Config;
-use crate::host::HostPattern;
+use ostler_net::HostPattern;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::server::{Server, Target};

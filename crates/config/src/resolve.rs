@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ostler_net::Address;
 
-use crate::host::HostPattern;
+use ostler_net::HostPattern;
 use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::report::Report;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::host::HostPattern;
+use ostler_net::HostPattern;
 use crate::section::section;
 use crate::setting::{Limit, VariableName, choice};
 use crate::target::{Argv, Environment, Ready, Upstream};

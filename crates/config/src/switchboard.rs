@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ostler_net::Address;
 
-use crate::host::HostName;
+use ostler_net::HostName;
 use crate::section::section;
 use crate::setting::{TrustedProxy, choice};
 

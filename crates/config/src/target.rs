@@ -228,7 +228,7 @@ pub enum Upstream {
     /// At the addresses of a name, which has to be looked up: `http://db.internal:9999`.
     Name {
         /// The name in its normal form.
-        host: crate::host::HostName,
+        host: ostler_net::HostName,
         /// The port; 80 if the URL has none.
         port: u16,
     },
@@ -287,7 +287,7 @@ impl Scalar for Upstream {
         let host = authority
             .host()
             .parse()
-            .map_err(|error: crate::host::HostError| Fault::new(error.to_string()))?;
+            .map_err(|error: ostler_net::HostError| Fault::new(error.to_string()))?;
         Ok(Self::Name { host, port })
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ostler_config::host::HostPattern;
+use ostler_net::HostPattern;
 use ostler_config::{Builtin, Config, Forwarded, Limit, LogFormat, Ready, Target, TrustedProxy, Upstream};
 use ostler_net::Address;
 

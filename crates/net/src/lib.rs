@@ -17,6 +17,6 @@ mod listener;
 mod stream;
 
 pub use address::{Address, AddressError};
-pub use host::{HostError, HostPattern, normalize_host};
+pub use host::{HostError, HostName, HostPattern, normalize_host, requested_host};
 pub use listener::{Accepted, Listener};
 pub use stream::Stream;

@@ -103,7 +103,8 @@ impl Echo {
     /// RFC 6455, section 4.2.
     fn websocket(&self, mut request: Request<Incoming>) -> Response<EchoBody> {
         let headers = request.headers();
-        let asked = headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let asked =
+            headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
         let Some(key) = headers.get("sec-websocket-key").filter(|_| asked) else {
             let mut response = text(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket\n");
             response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -112,9 +113,9 @@ impl Echo {
         };
         let accept = derive_accept_key(key.as_bytes());
         let upgrade = hyper::upgrade::on(&mut request);
-        let Some(Ok(_echoing)) = self.shared.assignment.scope.upgrade().map(|scope| {
-            scope.supervise("websocket", echo(upgrade))
-        }) else {
+        let Some(Ok(_echoing)) =
+            self.shared.assignment.scope.upgrade().map(|scope| scope.supervise("websocket", echo(upgrade)))
+        else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
         };
         let mut response = text(StatusCode::SWITCHING_PROTOCOLS, "");

@@ -3,7 +3,9 @@
 use std::io;
 use std::num::NonZeroUsize;
 
-use ostler_config::{Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream};
+use ostler_config::{
+    Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
+};
 use ostler_http::{ServerConfig, Workers, WorkersConfig};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
@@ -124,11 +126,8 @@ async fn routes(config: &Config) -> Result<Routes<Target>, HostError> {
 }
 
 fn launcher_config(config: &Config, options: HostOptions) -> LauncherConfig {
-    let ports = PortRange {
-        base: config.pool.base_port,
-        rest: config.pool.port_reuse_pause,
-        ..PortRange::default()
-    };
+    let ports =
+        PortRange { base: config.pool.base_port, rest: config.pool.port_reuse_pause, ..PortRange::default() };
     LauncherConfig { ports, guard: options.guard, ..LauncherConfig::default() }
 }
 

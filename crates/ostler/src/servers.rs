@@ -73,10 +73,8 @@ impl Servers {
         for server in &config.servers {
             let kind = match &server.target {
                 Target::Command(command) => {
-                    let spec = spec(command, server, config).map_err(|source| CommandError {
-                        host: server.host.to_string(),
-                        source,
-                    })?;
+                    let spec = spec(command, server, config)
+                        .map_err(|source| CommandError { host: server.host.to_string(), source })?;
                     Kind::Command(Box::new(spec))
                 }
                 Target::Builtin(Builtin::Echo) => Kind::Echo,
@@ -88,15 +86,12 @@ impl Servers {
     }
 }
 
-fn spec(
-    command: &Command,
-    server: &Server,
-    config: &ostler_config::Config,
-) -> Result<ChildSpec, SpecError> {
+fn spec(command: &Command, server: &Server, config: &ostler_config::Config) -> Result<ChildSpec, SpecError> {
     let passed = command.env_pass.iter().map(|name| name.as_str());
     let environment = passed.fold(Environment::default(), Environment::inherit);
     let set = command.env.iter();
-    let environment = set.fold(environment, |environment, (name, value)| environment.set(name.as_str(), value));
+    let environment =
+        set.fold(environment, |environment, (name, value)| environment.set(name.as_str(), value));
     let readiness = match &command.ready {
         Ready::Accept => Readiness::Accept,
         Ready::Path(path) => Readiness::Probe(Arc::new(HttpProbe::new(path))),
@@ -149,7 +144,7 @@ impl Factory for Servers {
         Ok(match &rule.kind {
             Kind::Command(spec) => {
                 let host = start.key.to_string();
-                Running::Child(self.launcher.start(spec, &host, start).await?)
+                Running::Child(self.launcher.start(spec, &host, &start).await?)
             }
             Kind::Echo => {
                 Running::InProcess(InProcess::start(&start, self.launcher.ports(), Echo::new).await?)

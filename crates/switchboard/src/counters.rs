@@ -39,13 +39,8 @@ pub struct Counted {
 
 impl StatusClass {
     /// Every class, in order.
-    pub const ALL: [Self; 5] = [
-        Self::Informational,
-        Self::Success,
-        Self::Redirection,
-        Self::ClientError,
-        Self::ServerError,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Informational, Self::Success, Self::Redirection, Self::ClientError, Self::ServerError];
 
     /// As it is written in metrics: `2xx`.
     pub fn name(self) -> &'static str {

@@ -164,10 +164,7 @@ mod tests {
     #[test]
     fn a_trusted_proxy_is_appended_to() {
         let expected = fields(&[
-            (
-                "forwarded",
-                "for=203.0.113.9, for=198.51.100.7;proto=http;host=\"shop.localhost:8000\"",
-            ),
+            ("forwarded", "for=203.0.113.9, for=198.51.100.7;proto=http;host=\"shop.localhost:8000\""),
             ("via", "1.1 ostler"),
             ("x-forwarded-for", "203.0.113.9, 198.51.100.7"),
             ("x-forwarded-host", "public.example"),

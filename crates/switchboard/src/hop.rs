@@ -28,9 +28,9 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     if let Some(te) = headers.get(TE)
         && !te.as_bytes().eq_ignore_ascii_case(b"trailers")
     {
-        let trailers = te.to_str().is_ok_and(|te| {
-            te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
-        });
+        let trailers = te
+            .to_str()
+            .is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")));
         headers.remove(TE);
         if trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));

@@ -6,12 +6,11 @@
 //! its worker's thread for nobody.
 //!
 //! ```
-//! use ostler_net::HostPattern;
 //! use ostler_switchboard::Routes;
 //!
 //! let mut routes = Routes::new();
-//! routes.insert(HostPattern::parse("*.localhost")?, "any");
-//! routes.insert(HostPattern::parse("shop.localhost")?, "the shop");
+//! routes.insert("*.localhost".parse()?, "any");
+//! routes.insert("shop.localhost".parse()?, "the shop");
 //! assert_eq!(routes.find("shop.localhost"), Some(&"the shop"));
 //! assert_eq!(routes.find("blog.localhost"), Some(&"any"));
 //! assert_eq!(routes.find("localhost"), None);

@@ -140,8 +140,7 @@ where
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
         }
-        let until_drained =
-            is_event_stream(response.headers()).then(|| Arc::clone(&session.connection));
+        let until_drained = is_event_stream(response.headers()).then(|| Arc::clone(&session.connection));
         Ok(response.map(|reply| ResponseBody::reply(reply, lease, until_drained)))
     }
 
@@ -201,6 +200,9 @@ fn unsent(error: &SendError) -> Problem {
 fn is_event_stream(headers: &HeaderMap) -> bool {
     const EVENT_STREAM: &[u8] = b"text/event-stream";
     headers.get(CONTENT_TYPE).is_some_and(|value| {
-        value.as_bytes().get(..EVENT_STREAM.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(EVENT_STREAM))
+        value
+            .as_bytes()
+            .get(..EVENT_STREAM.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(EVENT_STREAM))
     })
 }

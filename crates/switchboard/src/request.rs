@@ -1,12 +1,10 @@
 //! What a request must be to be forwarded, and which server it names.
 
-use std::net::Ipv4Addr;
-
 use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
-use ostler_net::normalize_host;
+use ostler_net::{HostName, requested_host};
 
 use crate::Problem;
 use crate::config::Naming;
@@ -57,18 +55,13 @@ pub(crate) fn names(
     app: Option<&HeaderValue>,
     naming: &Naming,
 ) -> impl Iterator<Item = String> {
-    let normalize = |value: &HeaderValue| normalize_host(std::str::from_utf8(value.as_bytes()).ok()?).ok();
-    let host = normalize(host);
-    let label = host.as_deref().filter(|_| naming.first_label).and_then(first_label);
-    [host.clone(), app.and_then(normalize), label, naming.default_host.clone()].into_iter().flatten()
-}
-
-/// The first label of a name with several. `127.0.0.1` is no name whose first label is `127`.
-fn first_label(host: &str) -> Option<String> {
-    if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
-        return None;
-    }
-    host.split_once('.').map(|(label, _)| label.to_owned())
+    let read = |value: &HeaderValue| requested_host(std::str::from_utf8(value.as_bytes()).ok()?).ok();
+    let host = read(host);
+    let label =
+        host.as_ref().filter(|_| naming.first_label).and_then(HostName::first_label).map(str::to_owned);
+    let host = host.map(|host| host.as_str().to_owned());
+    let app = app.and_then(read).map(|app| app.as_str().to_owned());
+    [host, app, label, naming.default_host.clone()].into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -107,11 +100,7 @@ mod tests {
 
     #[test]
     fn the_host_is_searched_before_anything_else_that_is_configured() {
-        let naming = Naming {
-            app_header: None,
-            first_label: true,
-            default_host: Some("default".to_owned()),
-        };
+        let naming = Naming { app_header: None, first_label: true, default_host: Some("default".to_owned()) };
         let found = |host: &str, app: Option<&str>, naming: &Naming| {
             let value = |text| HeaderValue::from_str(text).unwrap();
             names(&value(host), app.map(value).as_ref(), naming).collect::<Vec<_>>()

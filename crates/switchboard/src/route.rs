@@ -27,12 +27,12 @@ impl<T> Routes<T> {
     /// Adds a rule. Returns the one that had the same pattern.
     pub fn insert(&mut self, pattern: HostPattern, rule: T) -> Option<T> {
         match pattern {
-            HostPattern::Exact(name) => self.exact.insert(name, rule),
-            HostPattern::Wildcard(suffix) => self.wildcards.insert(suffix, rule),
+            HostPattern::Exact(name) => self.exact.insert(name.as_str().to_owned(), rule),
+            HostPattern::Wildcard(suffix) => self.wildcards.insert(suffix.as_str().to_owned(), rule),
         }
     }
 
-    /// The rule for a [normalized](ostler_net::normalize_host) host.
+    /// The rule for a host in its [normal form](ostler_net::HostName).
     pub fn find(&self, host: &str) -> Option<&T> {
         if let Some(rule) = self.exact.get(host) {
             return Some(rule);
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn routes(patterns: &[&'static str]) -> Routes<&'static str> {
-        patterns.iter().map(|text| (HostPattern::parse(text).unwrap(), *text)).collect()
+        patterns.iter().map(|text| (text.parse().unwrap(), *text)).collect()
     }
 
     #[test]

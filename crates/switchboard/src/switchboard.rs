@@ -9,11 +9,11 @@ use ostler_net::{Address, Listener};
 use ostler_pool::{Factory, Pool, Resource};
 use ostler_scope::{Closed, Deadline, Scope};
 
+use crate::Routes;
 use crate::config::SwitchboardConfig;
 use crate::counters::{Counted, Counters};
 use crate::proxy::Proxy;
 use crate::service::Client;
-use crate::Routes;
 
 /// How often a worker looks for connections to servers that have been unused for too long.
 const SWEEP: Duration = Duration::from_secs(1);

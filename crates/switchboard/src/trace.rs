@@ -99,8 +99,8 @@ fn is_traceparent(text: &[u8]) -> bool {
         text[range].iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
     let nonzero = |range: std::ops::Range<usize>| text[range].iter().any(|byte| *byte != b'0');
-    let long_enough = text.len() == LENGTH
-        || (text.len() > LENGTH && &text[..2] != b"00" && text[LENGTH] == b'-');
+    let long_enough =
+        text.len() == LENGTH || (text.len() > LENGTH && &text[..2] != b"00" && text[LENGTH] == b'-');
     long_enough
         && text[2] == b'-'
         && text[35] == b'-'
