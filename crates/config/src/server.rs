@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::command::{Argv, Environment, Ready};
 use crate::host::HostPattern;
 use crate::section::section;
 use crate::setting::{Limit, VariableName, choice};
-use crate::target::{Argv, Environment, Ready, Upstream};
+use crate::upstream::Upstream;
 
 section! {
     /// One server, or one for each host below a wildcard. It is exactly one of `command`, `builtin` and `url`.

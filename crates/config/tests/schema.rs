@@ -122,7 +122,7 @@ fn every_key_of_the_schema_is_accepted_with_a_value_that_the_schema_accepts() {
             .flat_map(|schema| {
                 let examples = schema.get("examples").and_then(Value::as_array).cloned().unwrap_or_default();
                 let pick = |name| schema.get(name).filter(|value| !value.is_null()).cloned();
-                let boolean = (schema["type"] == "boolean").then(|| json!(true));
+                let boolean = (schema["type"] == "boolean").then_some(json!(true));
                 let duration =
                     schema["pattern"].as_str().filter(|it| it.contains("weeks")).map(|_| json!("30s"));
                 examples
