@@ -71,11 +71,8 @@ impl Visitor for Describe<'_> {
         if let Some(bounds) = &field.bounds {
             let (low, high) = bounds.limits::<T>();
             T::bound(&mut schema, low, high);
-            about.push_str(&format!(
-                " From {} to {}.",
-                bounds.low.replace('_', ""),
-                bounds.high.replace('_', "")
-            ));
+            let words = T::bounds(&bounds.words());
+            about.push_str(&format!(" Values: {}.", words.trim_start_matches([',', ' '])));
         }
         schema.insert("description".to_owned(), json!(about));
         if let Some(text) = field.default {

@@ -195,6 +195,33 @@ fn a_server_needs_a_host_and_one_target_in_the_schema_too() {
 }
 
 #[test]
+fn what_a_server_overrides_has_the_bounds_that_it_has_in_the_pool() {
+    let (_, keys) = all_keys();
+    let bounds = |key: &Key| {
+        let mut schema = key.schema.clone();
+        let described = schema["description"]
+            .as_str()
+            .and_then(|text| text.split_once("Values: "))
+            .map(|it| it.1.to_owned());
+        schema
+            .as_object_mut()
+            .expect("a schema is an object")
+            .retain(|key, _| key != "default" && key != "description");
+        (schema, described)
+    };
+    let mut checked = 0;
+    for own in keys.iter().filter(|key| key.path[0] == "server") {
+        let Some(pooled) = keys.iter().find(|key| key.path[0] == "pool" && key.path[1..] == own.path[1..])
+        else {
+            continue;
+        };
+        assert_eq!(bounds(own), bounds(pooled), "{:?}", own.path);
+        checked += 1;
+    }
+    assert_eq!(checked, 9);
+}
+
+#[test]
 fn the_schema_is_a_schema() {
     jsonschema::meta::validate(&Config::json_schema()).unwrap();
     assert_eq!(Config::json_schema()["title"], "ostler.toml");
