@@ -1,8 +1,7 @@
 //! `[admin]`: the API through which Ostler is watched and told to stop things.
 
-use ostler_net::Address;
+use ostler_net::{Address, HostName};
 
-use crate::host::HostName;
 use crate::section::section;
 
 section! {

@@ -31,7 +31,7 @@ mod config;
 mod document;
 mod environment;
 mod error;
-pub mod host;
+mod host;
 mod load;
 mod log;
 mod pool;

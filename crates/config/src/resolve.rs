@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ostler_net::Address;
+use ostler_net::{Address, HostPattern};
 
 use crate::command::{Ready, placeholders};
-use crate::host::HostPattern;
 use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::report::Report;

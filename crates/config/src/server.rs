@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ostler_net::HostPattern;
+
 use crate::command::{Argv, Environment, Ready};
-use crate::host::HostPattern;
 use crate::section::section;
 use crate::setting::{Limit, VariableName, choice};
 use crate::upstream::Upstream;

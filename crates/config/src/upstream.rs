@@ -4,11 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use http::Uri;
-use ostler_net::Address;
+use ostler_net::{Address, HostError, HostName};
 use schemars::{Schema, json_schema};
 
 use crate::document::Value;
-use crate::host::{HostError, HostName};
 use crate::setting::{Fault, Scalar};
 use crate::words::quoted;
 

@@ -1,6 +1,6 @@
 //! The one form in which hosts are compared.
 
-use ostler_config::host::{HostError, HostPattern, normalize_host};
+use ostler_net::{HostError, HostPattern, normalize_host};
 use proptest::prelude::*;
 
 use crate::config;

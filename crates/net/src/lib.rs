@@ -1,4 +1,4 @@
-//! Where a server is reached: TCP and Unix addresses, streams and listeners as one type.
+//! Where a server is reached: host names, and TCP and Unix addresses, streams and listeners as one type.
 //!
 //! ```
 //! use ostler_net::Address;
@@ -12,9 +12,11 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod host;
 mod listener;
 mod stream;
 
 pub use address::{Address, AddressError};
+pub use host::{HostError, HostName, HostPattern, normalize_host, requested_host};
 pub use listener::{Accepted, Listener};
 pub use stream::Stream;

@@ -29,6 +29,7 @@ pub struct Accepted {
     socket: OwnedFd,
     /// The client's address. A Unix client has none.
     pub peer: Option<SocketAddr>,
+    /// What `socket` is, since a file descriptor does not tell.
     family: Family,
 }
 
@@ -87,26 +88,22 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
                 Ok((stream.into(), Some(peer)))
             }
             Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
         }
-    }
-
-    /// Like [`Listener::accept`], for a connection that another thread's runtime will serve.
-    ///
-    /// # Errors
-    /// As [`Listener::accept`].
-    pub async fn accept_unbound(&self) -> io::Result<Accepted> {
-        let (stream, peer) = self.accept().await?;
-        Accepted::detach(stream, peer)
     }
 }
 
 // === impl Accepted ===
 
 impl Accepted {
-    fn detach(stream: Stream, peer: Option<SocketAddr>) -> io::Result<Self> {
+    /// Takes an accepted connection from the runtime that accepted it.
+    ///
+    /// # Errors
+    /// What the operating system says; the connection is closed then.
+    pub fn detach(stream: Stream, peer: Option<SocketAddr>) -> io::Result<Self> {
         Ok(match stream {
             Stream::Tcp(stream) => Self { socket: stream.into_std()?.into(), peer, family: Family::Tcp },
             Stream::Unix(stream) => Self { socket: stream.into_std()?.into(), peer, family: Family::Unix },
@@ -119,11 +116,7 @@ impl Accepted {
     /// What the operating system says; the connection is closed then.
     pub fn attach(self) -> io::Result<Stream> {
         match self.family {
-            Family::Tcp => {
-                let stream = TcpStream::from_std(self.socket.into())?;
-                stream.set_nodelay(true)?;
-                Ok(stream.into())
-            }
+            Family::Tcp => Ok(TcpStream::from_std(self.socket.into())?.into()),
             Family::Unix => Ok(UnixStream::from_std(self.socket.into())?.into()),
         }
     }
@@ -147,7 +140,8 @@ mod tests {
     async fn a_connection_moves_to_another_runtime() {
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
         let mut client = Stream::connect(listener.address()).await.unwrap();
-        let accepted = listener.accept_unbound().await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let accepted = Accepted::detach(stream, peer).unwrap();
         assert!(accepted.peer.is_some());
         let server = std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();

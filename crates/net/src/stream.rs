@@ -35,6 +35,17 @@ impl Stream {
             Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
         }
     }
+
+    /// Writes what the socket's buffer takes at once, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the buffer is full, else what the operating system says.
+    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(buf),
+            Self::Unix(stream) => stream.try_write(buf),
+        }
+    }
 }
 
 impl From<TcpStream> for Stream {

@@ -6,8 +6,9 @@ mod values;
 use std::collections::HashMap;
 use std::fmt;
 
+use ostler_net::HostPattern;
+
 use crate::config::Config;
-use crate::host::HostPattern;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::server::Server;

@@ -1,0 +1,90 @@
+//! The accept loop: it ends when it is told to, never because of an error.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ostler_net::{Listener, Stream};
+use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
+
+use crate::table::Census;
+
+/// The answer to a client for which there is no room.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+
+/// How long to wait before the next try when the process or the machine has run out of something.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// What an accept error means for the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    /// That client went away; the next one may be there already.
+    Client,
+    /// Out of file descriptors or memory: trying at once would spin.
+    Exhausted,
+}
+
+/// Accepts connections one at a time and keeps to the limit.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    listener: Listener,
+    census: Arc<Census>,
+    max_connections: usize,
+    /// Cancelled when a drain begins.
+    closing: CancellationToken,
+}
+
+impl Acceptor {
+    pub(crate) fn new(
+        listener: Listener,
+        census: Arc<Census>,
+        max_connections: usize,
+        closing: CancellationToken,
+    ) -> Self {
+        Self { listener, census, max_connections, closing }
+    }
+
+    /// The next connection within the limit, or None once the server closes and nothing is queued any more: a client
+    /// whose connection the system had accepted is served, not reset. Cancel safe.
+    pub(crate) async fn next(&self) -> Option<(Stream, Option<SocketAddr>)> {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                accepted = self.listener.accept() => accepted,
+                () = self.closing.cancelled() => return None,
+            };
+            match accepted {
+                Ok(accepted) if self.census.admit(self.max_connections) => return Some(accepted),
+                Ok((stream, peer)) => {
+                    tracing::warn!(?peer, limit = self.max_connections, "connection limit reached");
+                    refuse(&stream);
+                }
+                Err(error) => match severity(&error) {
+                    Severity::Client => tracing::debug!(%error, "client went away before it was accepted"),
+                    Severity::Exhausted => {
+                        tracing::error!(%error, "cannot accept");
+                        tokio::select! {
+                            () = tokio::time::sleep(BACK_OFF) => {}
+                            () = self.closing.cancelled() => return None,
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn severity(error: &io::Error) -> Severity {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Severity::Exhausted,
+        _ => Severity::Client,
+    }
+}
+
+/// Best effort: the client may not have read it when the socket closes.
+fn refuse(stream: &Stream) {
+    let _ = stream.try_write(FULL);
+}

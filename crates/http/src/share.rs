@@ -1,0 +1,85 @@
+//! The loop that serves one thread's share of a server's connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ostler_net::{Accepted, Stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::ServerConfig;
+use crate::accept::Acceptor;
+use crate::table::Table;
+
+/// Where a share's connections come from.
+pub(crate) enum Source {
+    /// The share has the listener itself. The token is cancelled once the listener is closed.
+    Listener(Acceptor, CancellationToken),
+    /// Another thread accepts and hands over.
+    HandedOver(mpsc::Receiver<Accepted>),
+}
+
+impl Source {
+    /// The next connection, or None when there will be no more. Cancel safe.
+    async fn next(&mut self) -> Option<(Stream, Option<SocketAddr>)> {
+        match self {
+            Self::Listener(acceptor, _) => acceptor.next().await,
+            Self::HandedOver(queue) => loop {
+                let accepted = queue.recv().await?;
+                let peer = accepted.peer;
+                match accepted.attach() {
+                    Ok(stream) => return Some((stream, peer)),
+                    Err(error) => tracing::warn!(?peer, %error, "connection lost between threads"),
+                }
+            },
+        }
+    }
+}
+
+/// Serves what comes from `source` until it is exhausted and the last connection has ended. `start` starts the task of
+/// one connection. Dropped, it drops every connection.
+pub(crate) async fn serve_share(
+    source: Source,
+    table: Arc<Table>,
+    config: Arc<ServerConfig>,
+    mut start: impl FnMut(&mut JoinSet<()>, Stream, Option<SocketAddr>),
+) {
+    let mut source = Some(source);
+    let mut connections = JoinSet::new();
+    let mut sweep = interval(config.sweep_interval());
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let next = async {
+            match &mut source {
+                Some(source) => source.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            next = next => match next {
+                Some((stream, peer)) => start(&mut connections, stream, peer),
+                None => {
+                    if let Some(Source::Listener(acceptor, closed)) = source.take() {
+                        drop(acceptor);
+                        closed.cancel();
+                    }
+                    if connections.is_empty() {
+                        return;
+                    }
+                }
+            },
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "connection task panicked");
+                }
+                if source.is_none() && connections.is_empty() {
+                    return;
+                }
+            }
+            // Without connections there is nothing to time out, and an idle server costs no timer.
+            _ = sweep.tick(), if !connections.is_empty() => table.sweep(&config),
+        }
+    }
+}

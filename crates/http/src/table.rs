@@ -1,0 +1,168 @@
+//! The connections of one thread's share of a server.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use slab::Slab;
+use tokio::sync::Notify;
+
+use crate::ServerConfig;
+use crate::connection::{Connection, Order, Phase};
+
+/// Every connection of a server, in one share per thread that serves it. The lock of a share is taken when a connection
+/// comes or goes, by the sweep and by a drain; never by a request.
+#[derive(Debug)]
+pub(crate) struct Table {
+    connections: Mutex<Slots>,
+    /// Sweeps so far: the clock that phases are dated with, read without a system call.
+    tick: AtomicU64,
+    /// Responses begun.
+    served: AtomicU64,
+    /// What the shares of one server count together.
+    census: Arc<Census>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    slots: Slab<Weak<Connection>>,
+    /// What a connection that comes now is told: a drain reaches those still queued.
+    order: Option<Order>,
+}
+
+/// How many connections a server has, over all its threads.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    open: AtomicUsize,
+    /// Woken when the last connection has gone.
+    empty: Notify,
+}
+
+// === impl Table ===
+
+impl Table {
+    pub(crate) fn new(census: Arc<Census>) -> Arc<Self> {
+        Arc::new(Self {
+            connections: Mutex::default(),
+            tick: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            census,
+        })
+    }
+
+    /// Enters a connection that the census has [admitted](Census::admit).
+    pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Arc<Connection> {
+        let mut connections = self.lock();
+        let order = connections.order.unwrap_or(Order::Serve);
+        let slot = connections.slots.vacant_entry();
+        let connection = Arc::new(Connection::new(peer, Arc::clone(self), slot.key(), order));
+        slot.insert(Arc::downgrade(&connection));
+        connection
+    }
+
+    pub(crate) fn remove(&self, index: usize) {
+        self.lock().slots.remove(index);
+        self.census.leave();
+    }
+
+    pub(crate) fn tick(&self) -> u64 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_served(&self) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// How many connections this share has.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().slots.len()
+    }
+
+    /// Gives `order` to every connection, and to those that come later.
+    pub(crate) fn give_all(&self, order: Order) {
+        let connections = {
+            let mut connections = self.lock();
+            connections.order = connections.order.max(Some(order));
+            Self::live(&connections)
+        };
+        for connection in connections {
+            connection.give(order);
+        }
+    }
+
+    /// One tick: closes what has been idle or sending a head for too long.
+    pub(crate) fn sweep(&self, config: &ServerConfig) {
+        let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
+        let interval = config.sweep_interval();
+        let ticks = |bound: std::time::Duration| bound.as_nanos().div_ceil(interval.as_nanos()) as u64;
+        let connections = Self::live(&self.lock());
+        for connection in connections {
+            match connection.phase() {
+                Phase::Idle if connection.age(tick) > ticks(config.idle_timeout) => {
+                    connection.give(Order::Finish);
+                }
+                Phase::Head if connection.age(tick) > ticks(config.header_timeout) => {
+                    connection.give(Order::Close);
+                }
+                Phase::Idle | Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded => {}
+            }
+        }
+    }
+
+    /// Adds how many connections stand in each phase to `phases`.
+    pub(crate) fn count_phases(&self, phases: &mut BTreeMap<Phase, usize>) {
+        let connections = Self::live(&self.lock());
+        for connection in connections {
+            *phases.entry(connection.phase()).or_default() += 1;
+        }
+    }
+
+    /// Strong references, taken out of the lock: dropping the last one takes it again.
+    fn live(connections: &Slots) -> Vec<Arc<Connection>> {
+        connections.slots.iter().filter_map(|(_, connection)| connection.upgrade()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        // No code that can panic runs under this lock.
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Census ===
+
+impl Census {
+    /// Takes a place for a new connection, if one of `max` is free.
+    pub(crate) fn admit(&self, max: usize) -> bool {
+        self.open
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |open| (open < max).then_some(open + 1))
+            .is_ok()
+    }
+
+    /// Gives a place back.
+    pub(crate) fn leave(&self) {
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.empty.notify_waiters();
+        }
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Waits until no connection is left.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let mut empty = std::pin::pin!(self.empty.notified());
+            empty.as_mut().enable();
+            if self.open() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    }
+}

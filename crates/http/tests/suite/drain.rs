@@ -1,0 +1,185 @@
+//! A drain and each phase a connection can be in.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use ostler_http::{Connection, Drain, Ending, Phase, Server, ServerConfig};
+use ostler_net::Stream;
+use ostler_scope::{Deadline, Scope};
+use tokio::sync::Notify;
+
+use crate::client::Client;
+use crate::{PATIENCE, echo, listener};
+
+/// A server whose handlers announce themselves and then wait to be released.
+struct Slow {
+    server: Server,
+    entered: Arc<Notify>,
+    release: Arc<Notify>,
+}
+
+async fn slow(scope: &Scope) -> Slow {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (enter, released) = (Arc::clone(&entered), Arc::clone(&release));
+    let server =
+        Server::start(scope, "slow", listener().await, ServerConfig::default(), move |_connection| {
+            let (enter, released) = (Arc::clone(&enter), Arc::clone(&released));
+            service_fn(move |_request: Request<Incoming>| {
+                let (enter, released) = (Arc::clone(&enter), Arc::clone(&released));
+                async move {
+                    enter.notify_one();
+                    released.notified().await;
+                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"slow"))))
+                }
+            })
+        })
+        .unwrap();
+    Slow { server, entered, release }
+}
+
+#[tokio::test]
+async fn what_is_idle_is_closed_at_once_and_new_clients_are_refused() {
+    let scope = Scope::root("test").open().unwrap();
+    let server = echo(&scope, ServerConfig::default()).await;
+    let mut silent = Client::connect(server.address()).await;
+    let mut idle = Client::connect(server.address()).await;
+    idle.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    idle.read_to("/a").await;
+    let drain = server.drain(Deadline::after(PATIENCE)).await;
+    assert!(matches!(drain, Drain::Drained { served: 1, .. }), "{drain}");
+    assert_eq!(silent.read_to_close().await.unwrap(), "");
+    assert_eq!(idle.read_to_close().await.unwrap(), "");
+    let refused = Stream::connect(server.address()).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(scope.halt().await.error.is_none());
+}
+
+#[tokio::test]
+async fn a_connection_still_in_the_accept_queue_is_served() {
+    let scope = Scope::root("test").open().unwrap();
+    let listener = listener().await;
+    let mut queued = Client::connect(listener.address()).await;
+    queued.send("GET /q HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let server = Server::start(&scope, "late", listener, ServerConfig::default(), |_connection| {
+        service_fn(async |_request: Request<Incoming>| {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"served"))))
+        })
+    })
+    .unwrap();
+    let drain = server.drain(Deadline::after(PATIENCE)).await;
+    assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
+    // Accepted and closed in order, not reset.
+    queued.read_to_close().await.unwrap();
+    assert!(scope.halt().await.error.is_none());
+}
+
+#[tokio::test]
+async fn an_exchange_in_flight_is_finished_and_says_that_the_connection_closes() {
+    let scope = Scope::root("test").open().unwrap();
+    let Slow { server, entered, release } = slow(&scope).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    entered.notified().await;
+    let draining = tokio::spawn({
+        let server = server.clone();
+        async move { server.drain(Deadline::after(PATIENCE)).await }
+    });
+    while Stream::connect(server.address()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    release.notify_one();
+    let answer = client.read_to_close().await.unwrap();
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("slow"), "{answer}");
+    assert!(matches!(draining.await.unwrap(), Drain::Drained { served: 1, .. }));
+    assert!(scope.halt().await.error.is_none());
+}
+
+#[tokio::test]
+async fn what_is_left_at_the_deadline_is_reset_and_counted_by_phase() {
+    let scope = Scope::root("test").open().unwrap();
+    let Slow { server, entered, .. } = slow(&scope).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    entered.notified().await;
+    let drain = server.drain(Deadline::after(Duration::from_millis(20))).await;
+    let Drain::TimedOut { remaining, aborted, stuck } = &drain else { panic!("{drain}") };
+    assert_eq!(remaining.0.get(&Phase::Handler), Some(&1));
+    assert_eq!((*aborted, *stuck), (1, 0));
+    let reset = client.read_to_close().await.unwrap_err();
+    assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(drain.to_string(), "drain deadline passed with 1 waiting for a response: 1 aborted, 0 stuck");
+    // The scope reports the cut once more, for whoever only sees its end.
+    assert!(scope.halt().await.error.is_some());
+}
+
+#[tokio::test]
+async fn a_later_call_shortens_the_deadline_and_never_extends_it() {
+    let scope = Scope::root("test").open().unwrap();
+    let Slow { server, entered, .. } = slow(&scope).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    entered.notified().await;
+    let first = server.drain(Deadline::after(Duration::from_secs(3600)));
+    let second = server.drain(Deadline::after(Duration::from_millis(20)));
+    let third = server.drain(Deadline::after(Duration::from_secs(3600)));
+    let (first, second, third) =
+        tokio::time::timeout(PATIENCE, async { tokio::join!(first, second, third) }).await.unwrap();
+    assert!(matches!(first, Drain::TimedOut { aborted: 1, .. }));
+    assert_eq!((&second, &third), (&first, &first));
+    // The scope reports the cut once more, for whoever only sees its end.
+    assert!(scope.halt().await.error.is_some());
+}
+
+#[tokio::test]
+async fn a_halted_scope_drains_and_reports_what_it_cut() {
+    let scope = Scope::root("test").open().unwrap();
+    let Slow { server, entered, .. } = slow(&scope).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    entered.notified().await;
+    let report = scope.halt_by(&Deadline::after(Duration::from_millis(20))).await;
+    let error = report.error.expect("a cut response is reported");
+    assert!(error.to_string().contains("drain deadline passed"), "{error}");
+    assert_eq!(server.connections(), 0);
+}
+
+/// A server that upgrades every connection and tells it how to end.
+async fn upgrading(scope: &Scope) -> Server {
+    let upgrade = |connection: &Arc<Connection>| {
+        let connection = Arc::clone(connection);
+        service_fn(move |mut request: Request<Incoming>| {
+            let upgraded = connection.upgrade();
+            let on_upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let stream = on_upgrade.await.unwrap();
+                upgraded.asked_to(Ending::Abort).await;
+                drop((stream, upgraded));
+            });
+            let response =
+                Response::builder().status(101).header("connection", "upgrade").header("upgrade", "x");
+            let body = BoxBody::new(Full::new(Bytes::new()).map_err(|never| match never {}));
+            async move { Ok::<Response<BoxBody<Bytes, Infallible>>, Infallible>(response.body(body).unwrap()) }
+        })
+    };
+    Server::start(scope, "upgrading", listener().await, ServerConfig::default(), upgrade).unwrap()
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_is_waited_for_and_counted() {
+    let scope = Scope::root("test").open().unwrap();
+    let server = upgrading(&scope).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+    assert!(client.read_to("\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
+    let drain = server.drain(Deadline::after(Duration::from_millis(20))).await;
+    let Drain::TimedOut { remaining, aborted: 1, stuck: 0 } = &drain else { panic!("{drain}") };
+    assert_eq!(remaining.0.get(&Phase::Upgraded), Some(&1));
+    client.read_to_close().await.unwrap_err();
+    // The scope reports the cut once more, for whoever only sees its end.
+    assert!(scope.halt().await.error.is_some());
+}

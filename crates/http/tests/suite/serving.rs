@@ -1,0 +1,79 @@
+//! Requests are answered, on this runtime and on the workers.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use ostler_http::{Phase, Server, ServerConfig};
+use ostler_scope::Scope;
+
+use crate::client::Client;
+use crate::{echo, listener, workers};
+
+#[tokio::test]
+async fn requests_on_one_connection_are_answered_in_order() {
+    let scope = Scope::root("test").open().unwrap();
+    let server = echo(&scope, ServerConfig::default()).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(client.read_to("/a").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(client.read_to("/b").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!((server.served(), server.connections()), (2, 1));
+    assert!(scope.halt().await.error.is_none());
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_serve_with_what_never_leaves_their_thread() {
+    let scope = Scope::root("test").open().unwrap();
+    let workers = workers(&scope);
+    let config = ServerConfig::default();
+    let server = Server::start_on(&scope, "local", listener().await, config, &workers, |worker| {
+        let body = Rc::new(format!("thread {worker}."));
+        move |_connection| {
+            let body = Rc::clone(&body);
+            service_fn(move |_request: Request<Incoming>| {
+                let body = Rc::clone(&body);
+                async move { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(body.to_string())))) }
+            })
+        }
+    })
+    .unwrap();
+    let mut answers = Vec::new();
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::connect(server.address()).await;
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        client.read_to("\r\n\r\n").await;
+        answers.push(client.read_to(".").await);
+        clients.push(client);
+    }
+    // Each connection went to the thread that had the fewer.
+    answers.sort();
+    assert_eq!(answers, ["thread 0.", "thread 1."]);
+    assert_eq!(server.phases().0.get(&Phase::Idle), Some(&2));
+    assert!(scope.halt().await.error.is_none());
+}
+
+#[tokio::test]
+async fn an_aborting_handler_costs_its_own_connection_only() {
+    let scope = Scope::root("test").open().unwrap();
+    let server = Server::start(&scope, "panics", listener().await, ServerConfig::default(), |_connection| {
+        service_fn(async |request: Request<Incoming>| {
+            assert_ne!(request.uri().path(), "/panic", "as the test wants");
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"fine"))))
+        })
+    })
+    .unwrap();
+    let mut victim = Client::connect(server.address()).await;
+    let mut witness = Client::connect(server.address()).await;
+    victim.send("GET /panic HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(victim.read_to_close().await.unwrap(), "");
+    witness.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    witness.read_to("fine").await;
+    assert_eq!(server.connections(), 1);
+    assert!(scope.halt().await.error.is_none());
+}

@@ -1,0 +1,200 @@
+//! The whole of Ostler in a scope: what `ostler up` runs, and what a test can start on port 0.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use ostler_config::{
+    Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
+};
+use ostler_http::{ServerConfig, Workers, WorkersConfig};
+use ostler_net::{Address, Listener};
+use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
+use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange};
+use ostler_scope::{Closed, Scope, ScopeError};
+use ostler_switchboard::{
+    Forwarding, Identity, Naming, Routes, Switchboard, SwitchboardConfig, Target, Trust,
+};
+use ostler_upstream::EndpointConfig;
+
+use crate::admin::Admin;
+use crate::servers::{CommandError, Servers};
+
+/// A running Ostler. It ends with the scope it was started in: the switchboards drain first, then the servers stop, and the
+/// admin listener is the last to go, so that it can tell of all that.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The servers.
+    pub pool: Pool<Servers>,
+    /// One for each listener.
+    pub switchboards: Vec<Switchboard>,
+    /// The admin API.
+    pub admin: Admin,
+}
+
+/// What `ostler up` has besides its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct HostOptions {
+    /// The program that ends all children when this process is killed.
+    pub guard: GuardProgram,
+}
+
+/// Why Ostler did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: Address,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The name in the `url` of a server has no address.
+    #[error("cannot look up {name}")]
+    Lookup {
+        /// The name.
+        name: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// A command that cannot be started.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Processes cannot be started here.
+    #[error(transparent)]
+    Launcher(#[from] ScopeError),
+    /// The scope was halted meanwhile.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+impl Host {
+    /// Starts everything that `config` says in `scope`.
+    ///
+    /// # Errors
+    /// See [`HostError`]. Every listener is bound before anything else is started.
+    pub async fn start(scope: &Scope, config: &Config, options: HostOptions) -> Result<Self, HostError> {
+        let admin_listeners = listen(&config.admin.listen).await?;
+        let listeners = listen(&config.switchboard.listen).await?;
+        let routes = routes(config).await?;
+
+        let launcher = Launcher::open(scope, launcher_config(config, options)).await?;
+        let servers = Servers::new(config, launcher)?;
+        let threads = config.switchboard.workers.and_then(NonZeroUsize::new);
+        let workers = Workers::start(scope, WorkersConfig { threads })?;
+        // Opened before the pool so that it ends after it: its subscribers hear of the last server's stop.
+        let admin_scope = scope.child("admin").open()?;
+        let pool = Pool::start(scope, pool_config(config), servers)?;
+        let mut switchboards = Vec::new();
+        for listener in listeners {
+            let config = switchboard_config(config);
+            switchboards.push(Switchboard::start(scope, listener, config, routes.clone(), &pool, &workers)?);
+        }
+        let admin = Admin::start(&admin_scope, scope, admin_listeners, &config.admin, &pool, &switchboards)?;
+        Ok(Self { pool, switchboards, admin })
+    }
+}
+
+async fn listen(addresses: &[Address]) -> Result<Vec<Listener>, HostError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = Listener::bind(address)
+            .await
+            .map_err(|source| HostError::Listen { address: address.clone(), source })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+async fn routes(config: &Config) -> Result<Routes<Target>, HostError> {
+    let mut routes = Routes::new();
+    for server in &config.servers {
+        let target = match &server.target {
+            Configured::Command(_) | Configured::Builtin(_) => Target::Pooled,
+            Configured::Url(Upstream::Address(address)) => Target::Fixed(address.clone()),
+            Configured::Url(Upstream::Name { host, port }) => {
+                let name = format!("{}:{port}", host.as_str());
+                let lookup = |source| HostError::Lookup { name: name.clone(), source };
+                let mut addresses = tokio::net::lookup_host(&name).await.map_err(lookup)?;
+                let none = || lookup(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+                Target::Fixed(addresses.next().ok_or_else(none)?.into())
+            }
+        };
+        routes.insert(server.host.clone(), target);
+    }
+    Ok(routes)
+}
+
+fn launcher_config(config: &Config, options: HostOptions) -> LauncherConfig {
+    let ports =
+        PortRange { base: config.pool.base_port, rest: config.pool.port_reuse_pause, ..PortRange::default() };
+    LauncherConfig { ports, guard: options.guard, ..LauncherConfig::default() }
+}
+
+fn pool_config(config: &Config) -> PoolConfig {
+    let pool = &config.pool;
+    PoolConfig {
+        max_servers: pool.max_servers,
+        max_waiting: pool.max_waiting,
+        max_waiting_per_server: pool.max_waiting,
+        wait_timeout: config.switchboard.wait_timeout,
+        max_parallel_starts: pool.max_parallel_starts,
+        backoff: Backoff {
+            initial: pool.backoff.initial,
+            max: pool.backoff.max,
+            factor: pool.backoff.factor,
+            ..Backoff::default()
+        },
+        breaker: Breaker { failures: pool.breaker.failures, open_for: pool.breaker.open_for },
+        ..PoolConfig::default()
+    }
+}
+
+fn switchboard_config(config: &Config) -> SwitchboardConfig {
+    let switchboard = &config.switchboard;
+    let networks = switchboard.trusted_proxies.iter().filter_map(|proxy| match proxy {
+        TrustedProxy::Network(network) => Some(*network),
+        TrustedProxy::Unix => None,
+    });
+    SwitchboardConfig {
+        server: ServerConfig {
+            max_connections: switchboard.max_connections,
+            idle_timeout: switchboard.idle_timeout,
+            header_timeout: switchboard.header_timeout,
+            drain_timeout: switchboard.drain_timeout,
+            ..ServerConfig::default()
+        },
+        endpoint: EndpointConfig {
+            connect_timeout: switchboard.upstream_connect_timeout,
+            idle_timeout: switchboard.upstream_idle_timeout,
+            max_idle: switchboard.upstream_max_idle,
+        },
+        wait_timeout: switchboard.wait_timeout,
+        trust: Trust {
+            networks: networks.collect(),
+            unix: switchboard.trusted_proxies.contains(&TrustedProxy::Unix),
+        },
+        forwarding: match switchboard.forwarded {
+            Forwarded::Append => Forwarding::Append,
+            Forwarded::Replace => Forwarding::Replace,
+            Forwarded::Remove => Forwarding::Remove,
+        },
+        request_id: match switchboard.request_id {
+            RequestId::Keep => Identity::Keep,
+            RequestId::Replace => Identity::Replace,
+            RequestId::Pass => Identity::Pass,
+        },
+        request_id_header: switchboard.request_id_header.clone(),
+        trace_context: match switchboard.traceparent {
+            Traceparent::Keep => Identity::Keep,
+            Traceparent::Replace => Identity::Replace,
+            Traceparent::Pass => Identity::Pass,
+        },
+        naming: Naming {
+            app_header: switchboard.app_header.clone(),
+            first_label: switchboard.first_label,
+            default_host: switchboard.default_host.as_ref().map(|host| host.as_str().to_owned()),
+        },
+        ..SwitchboardConfig::default()
+    }
+}

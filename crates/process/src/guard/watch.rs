@@ -1,0 +1,68 @@
+//! The guard process itself: no runtime, no threads, no allocation worth mentioning.
+
+use std::{env, io::Read, io::Write, os::unix::net::UnixStream, path::Path, time::Duration};
+
+use rustix::fd::AsFd;
+use tokio::time::Instant;
+
+use super::{CGROUP, FAREWELL, INSTANCE, READY, RUNTIME_DIR};
+use crate::{census::Quarry, cgroup, hunt, runtime_dir};
+
+/// How long the guard goes on against what will not end. Whatever survives that, the next start sweeps.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What shows in a process list.
+const NAME: &std::ffi::CStr = c"ostler-guard";
+
+pub(super) fn run() -> ! {
+    let _ = rustix::thread::set_name(NAME);
+    if !was_dismissed() {
+        end_everything();
+    }
+    #[allow(clippy::disallowed_methods, reason = "there is no finalizer: this process has only been this function")]
+    std::process::exit(0)
+}
+
+/// Stands until Ostler speaks or breaks off.
+fn was_dismissed() -> bool {
+    // The socket pair is our stdin, by which no descriptor number needs to be handed over.
+    let Ok(socket) = std::io::stdin().as_fd().try_clone_to_owned() else { return false };
+    let mut socket = UnixStream::from(socket);
+    if socket.write_all(&[READY]).is_err() {
+        return false;
+    }
+    let mut word = [0];
+    loop {
+        match socket.read(&mut word) {
+            Ok(0) => return false,
+            Ok(_) if word == [FAREWELL] => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+fn end_everything() {
+    let path = |name| env::var_os(name).filter(|path| !path.is_empty());
+    let cgroup = path(CGROUP);
+    if let Some(cgroup) = &cgroup {
+        let _ = cgroup::kill(Path::new(cgroup));
+    }
+    if let Ok(instance) = env::var(INSTANCE) {
+        let quarry = Quarry { instance, generation: None, leader: None };
+        let _ = hunt::end_all(&quarry, Instant::now() + PATIENCE);
+    }
+    if let Some(cgroup) = cgroup {
+        let cgroup = Path::new(&cgroup);
+        let deadline = Instant::now() + PATIENCE;
+        while cgroup::is_populated(cgroup) && Instant::now() < deadline {
+            let _ = cgroup::kill(cgroup);
+            hunt::pause(Duration::from_millis(1));
+        }
+        cgroup::remove(cgroup);
+    }
+    if let Some(directory) = path(RUNTIME_DIR) {
+        runtime_dir::remove(Path::new(&directory));
+    }
+}

@@ -1,0 +1,46 @@
+//! Whether the port is our child's: an accepted connection alone could be anybody's server.
+
+use std::{collections::HashSet, io};
+
+use crate::{
+    cgroup::ChildCgroup,
+    census::Quarry,
+    listeners, procfs,
+};
+
+/// Who listens on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// Every listening socket on the port is open in a process of the child.
+    Ours,
+    Nobody,
+    /// At least one is open in none.
+    Other,
+}
+
+/// Looks at the child itself first, which nearly always is the answer, then at what it started, and only then at all processes.
+pub(crate) fn holder(port: u16, leader: u32, quarry: &Quarry, cgroup: Option<&ChildCgroup>) -> io::Result<Holder> {
+    // A child that has ended has no tables of its own any more.
+    let listeners = listeners::on_port(leader, port).or_else(|_| listeners::on_port(std::process::id(), port))?;
+    if listeners.is_empty() {
+        return Ok(Holder::Nobody);
+    }
+    let mut unclaimed: HashSet<u64> = listeners.iter().map(|listener| listener.inode).collect();
+    let mut seen = HashSet::new();
+    let mut claims = |pid: u32| {
+        if seen.insert(pid) {
+            procfs::claim_sockets(pid, &mut unclaimed);
+        }
+        unclaimed.is_empty()
+    };
+    if claims(leader)
+        || procfs::family(leader).into_iter().any(&mut claims)
+        || cgroup.is_some_and(|cgroup| cgroup.members().into_iter().any(&mut claims))
+        || procfs::pids()?.filter(|pid| quarry.marks(*pid)).any(&mut claims)
+    {
+        return Ok(Holder::Ours);
+    }
+    // It may have been closed while we looked: what counts is that someone else's is there now.
+    let still: HashSet<u64> = listeners::on_port(std::process::id(), port)?.iter().map(|l| l.inode).collect();
+    Ok(if unclaimed.is_disjoint(&still) { Holder::Nobody } else { Holder::Other })
+}

@@ -1,0 +1,144 @@
+//! Everything one child holds, from before its start until nothing of it is left.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    census::Quarry, cgroup::ChildCgroup, error::StopError, hunt::Round, leader::Leader, output::Sink, ports::Port,
+    reaper, runtime_dir::SocketPath, walker::Walker,
+};
+
+/// The first pause between two looks at those who are dying, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+
+/// Walks that found nobody before the end counts as complete, when some process hid its environment.
+const CLEAR_ROUNDS: u32 = 2;
+
+/// One child. Shared by whoever uses it and by the finalizer of its scope, which ends it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// Whom its end must find, without the leader.
+    pub(crate) quarry: Quarry,
+    pub(crate) cgroup: Option<ChildCgroup>,
+    pub(crate) sink: Arc<Sink>,
+    /// Told by the spawning thread, so that it is known even when the start was given up meanwhile.
+    pub(crate) stage: watch::Sender<Stage>,
+    /// Given back when the end is complete.
+    pub(crate) place: Mutex<Option<Listening>>,
+    pub(crate) walker: Walker,
+    pub(crate) kill_budget: Duration,
+    /// Whether the end is complete; locked while it is under way, so that it happens once.
+    pub(crate) ended: tokio::sync::Mutex<bool>,
+}
+
+/// How far the start has come.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    /// Nothing was ordered from the spawning thread.
+    Planned,
+    /// The order is placed and will be answered.
+    Ordered,
+    /// There is no process and will be none.
+    Failed,
+    Alive(Arc<Leader>),
+}
+
+/// What a child was told to listen on, and keeps from others.
+#[derive(Debug)]
+pub(crate) enum Listening {
+    Port(Port),
+    Socket(SocketPath),
+}
+
+impl Running {
+    /// The quarry with the leader as long as its pid is its own.
+    pub(crate) fn quarry_of(&self, leader: &Leader) -> Quarry {
+        Quarry { leader: Some(leader.pid()), ..self.quarry.clone() }
+    }
+
+    /// Asks the whole group to end and waits for the leader until `deadline`. Cancel safe: then the question stands.
+    pub(crate) async fn drain(&self, leader: &Leader, deadline: Instant) {
+        leader.signal_group(Signal::TERM);
+        let _ = timeout_at(deadline, leader.exited()).await;
+    }
+
+    /// Ends everything of this child by force and gives back what it held. Idempotent; cancel safe: a later call goes on.
+    ///
+    /// # Errors
+    /// The kill budget or the deadline passed first.
+    pub(crate) async fn end(&self, deadline: Instant) -> Result<(), StopError> {
+        let mut ended = self.ended.lock().await;
+        if *ended {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let deadline = deadline.min(began + self.kill_budget);
+        let left = |pids| StopError { after: began.elapsed(), pids };
+        if let Some(leader) = self.settled(deadline).await.ok_or_else(|| left(Vec::new()))? {
+            self.strike_until_gone(&leader, deadline).await.map_err(left)?;
+            leader.reap();
+        }
+        reaper::reap_adopted();
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *ended = true;
+        Ok(())
+    }
+
+    /// The leader, once the spawning thread has answered; nothing when there never was one.
+    async fn settled(&self, deadline: Instant) -> Option<Option<Arc<Leader>>> {
+        let mut stage = self.stage.subscribe();
+        let settled = stage.wait_for(|stage| !matches!(stage, Stage::Ordered));
+        // The sender lives in `self`, so waiting can only time out.
+        match &*timeout_at(deadline, settled).await.ok()?.ok()? {
+            Stage::Planned | Stage::Failed | Stage::Ordered => Some(None),
+            Stage::Alive(leader) => Some(Some(Arc::clone(leader))),
+        }
+    }
+
+    async fn strike_until_gone(&self, leader: &Leader, deadline: Instant) -> Result<(), Vec<u32>> {
+        let quarry = self.quarry_of(leader);
+        let mut pause = PAUSE.0;
+        let mut clear = 0;
+        loop {
+            if let Some(cgroup) = &self.cgroup
+                && let Err(error) = cgroup.kill()
+            {
+                tracing::debug!(%error, "cgroup.kill failed, walking instead");
+            }
+            leader.signal_group(Signal::KILL);
+            // The walk is for those who left both the group and the cgroup, so it waits for the many who did not.
+            let dying = leader.exit().is_none() || self.cgroup.as_ref().is_some_and(ChildCgroup::is_populated);
+            let round = if dying { Ok(Round::default()) } else { self.walker.strike(&quarry).await };
+            let pids = match round {
+                Ok(round) if !dying && round.pids.is_empty() => {
+                    clear += 1;
+                    if !round.unclear || clear >= CLEAR_ROUNDS {
+                        return Ok(());
+                    }
+                    Vec::new()
+                }
+                Ok(round) => round.pids,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look for what a child left behind");
+                    Vec::new()
+                }
+            };
+            if Instant::now() >= deadline {
+                return Err(pids);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+}

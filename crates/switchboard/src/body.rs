@@ -1,0 +1,131 @@
+//! The bodies on their way: a client's to its server, a server's to its client.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use ostler_http::Connection;
+use ostler_net::Address;
+use ostler_pool::Lease;
+use ostler_upstream::Reply;
+
+/// A request body on its way to a server.
+#[derive(Debug, Default)]
+pub(crate) enum RequestBody {
+    /// There is none.
+    #[default]
+    Empty,
+    /// As it comes from the client.
+    Streamed(Incoming),
+}
+
+/// A response body on its way to the client. It holds the server's lease until its last byte, or until it is dropped.
+#[derive(Debug)]
+pub struct ResponseBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// What a server answers.
+    Reply {
+        // Before the lease, so that the exchange is over when the lease is given back.
+        reply: Reply<RequestBody>,
+        #[expect(dead_code, reason = "held for its Drop")]
+        lease: Option<Lease<Address>>,
+        /// Set for a stream that has no end of its own: it ends when this connection's server drains.
+        until_drained: Option<Arc<Connection>>,
+    },
+    /// What the switchboard itself answers.
+    Own(Option<Bytes>),
+}
+
+// === impl RequestBody ===
+
+impl From<Incoming> for RequestBody {
+    fn from(body: Incoming) -> Self {
+        if body.is_end_stream() { Self::Empty } else { Self::Streamed(body) }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
+// === impl ResponseBody ===
+
+impl ResponseBody {
+    pub(crate) fn reply(
+        reply: Reply<RequestBody>,
+        lease: Option<Lease<Address>>,
+        until_drained: Option<Arc<Connection>>,
+    ) -> Self {
+        Self(Kind::Reply { reply, lease, until_drained })
+    }
+
+    pub(crate) fn own(body: Bytes) -> Self {
+        Self(Kind::Own(Some(body)))
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Own(None))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.get_mut().0 {
+            Kind::Reply { until_drained: Some(connection), .. } if connection.is_draining() => {
+                Poll::Ready(None)
+            }
+            Kind::Reply { reply, .. } => Pin::new(reply).poll_frame(cx),
+            Kind::Own(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Reply { reply, .. } => reply.is_end_stream(),
+            Kind::Own(body) => body.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Reply { reply, .. } => reply.size_hint(),
+            Kind::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+        }
+    }
+}

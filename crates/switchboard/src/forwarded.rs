@@ -1,0 +1,195 @@
+//! What a server is told of the client: `X-Forwarded-*` and `Forwarded` (RFC 7239).
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
+
+use crate::config::{Forwarding, Trust};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const PROTO: HeaderValue = HeaderValue::from_static("http");
+const BY_US: HeaderValue = HeaderValue::from_static("1.1 ostler");
+
+/// The fields of one client connection: they are the same in each of its requests, so they are written once.
+#[derive(Debug)]
+pub(crate) struct Introduction {
+    /// `Append` only for a trusted client.
+    rule: Forwarding,
+    /// The client's address as in `X-Forwarded-For`.
+    address: HeaderValue,
+    /// The client's address as `for=` takes it.
+    node: String,
+    /// The last host asked for and its `Forwarded` element.
+    last: RefCell<Option<(HeaderValue, HeaderValue)>>,
+}
+
+impl Introduction {
+    pub(crate) fn new(peer: Option<SocketAddr>, forwarding: Forwarding, trust: &Trust) -> Self {
+        let client = peer.map(|peer| peer.ip().to_canonical());
+        let rule = match forwarding {
+            Forwarding::Append if !trust.includes(client) => Forwarding::Replace,
+            Forwarding::Append | Forwarding::Replace | Forwarding::Remove => forwarding,
+        };
+        let (address, node) = match client {
+            Some(IpAddr::V4(ip)) => (ip.to_string(), ip.to_string()),
+            Some(IpAddr::V6(ip)) => (ip.to_string(), format!("\"[{ip}]\"")),
+            None => ("unknown".to_owned(), "unknown".to_owned()),
+        };
+        let address = HeaderValue::try_from(address).expect("an IP address is visible ASCII");
+        Self { rule, address, node, last: RefCell::default() }
+    }
+
+    /// Writes the fields into a request for `host`, the value of its `Host` field.
+    pub(crate) fn introduce(&self, headers: &mut HeaderMap, host: &HeaderValue) {
+        add(headers, VIA, BY_US);
+        match self.rule {
+            Forwarding::Remove => {
+                for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+                    headers.remove(name);
+                }
+            }
+            Forwarding::Replace => {
+                headers.insert(FORWARDED, self.element(host));
+                headers.insert(X_FORWARDED_FOR, self.address.clone());
+                headers.insert(X_FORWARDED_HOST, host.clone());
+                headers.insert(X_FORWARDED_PROTO, PROTO);
+            }
+            Forwarding::Append => {
+                add(headers, FORWARDED, self.element(host));
+                add(headers, X_FORWARDED_FOR, self.address.clone());
+                // The first proxy knows best what the client asked for.
+                headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
+                headers.entry(X_FORWARDED_PROTO).or_insert(PROTO);
+            }
+        }
+    }
+
+    fn element(&self, host: &HeaderValue) -> HeaderValue {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some((known, element)) if known == host => element.clone(),
+            _ => {
+                let mut element = format!("for={};proto=http", self.node);
+                // A host with a quote or a backslash has been refused before.
+                if let Ok(host) = host.to_str() {
+                    element.push_str(&format!(";host=\"{host}\""));
+                }
+                let element = HeaderValue::try_from(element).expect("made of header values");
+                *last = Some((host.clone(), element.clone()));
+                element
+            }
+        }
+    }
+}
+
+/// Adds a list element: to the field there is, since some servers read only the first of several.
+fn add(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
+    let joined = {
+        let mut given = headers.get_all(&name).iter().peekable();
+        given.peek().is_some().then(|| {
+            let mut joined = Vec::new();
+            for value in given {
+                joined.extend_from_slice(value.as_bytes());
+                joined.extend_from_slice(b", ");
+            }
+            joined.extend_from_slice(element.as_bytes());
+            joined
+        })
+    };
+    let value = match joined {
+        // Header values joined by a comma and a space are a header value.
+        Some(joined) => HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(element),
+        None => element,
+    };
+    headers.insert(name, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: &str = "192.0.2.7:4711";
+
+    fn introduced(
+        peer: Option<&str>,
+        forwarding: Forwarding,
+        sent: &[(&'static str, &'static str)],
+    ) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let peer = peer.map(|peer| peer.parse().unwrap());
+        let host = HeaderValue::from_static("shop.localhost:8000");
+        Introduction::new(peer, forwarding, &trust()).introduce(&mut headers, &host);
+        let field = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        };
+        let mut fields: Vec<_> = headers.iter().map(field).collect();
+        fields.sort();
+        fields
+    }
+
+    fn trust() -> Trust {
+        Trust { networks: vec!["198.51.100.0/24".parse().unwrap()], unix: false }
+    }
+
+    fn fields(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    const CLAIMS: [(&str, &str); 4] = [
+        ("forwarded", "for=203.0.113.9"),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("x-forwarded-host", "public.example"),
+        ("x-forwarded-proto", "https"),
+    ];
+
+    #[test]
+    fn a_strangers_claims_are_replaced() {
+        let expected = fields(&[
+            ("forwarded", "for=192.0.2.7;proto=http;host=\"shop.localhost:8000\""),
+            ("via", "1.1 ostler"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-host", "shop.localhost:8000"),
+            ("x-forwarded-proto", "http"),
+        ]);
+        assert_eq!(introduced(Some(CLIENT), Forwarding::Replace, &CLAIMS), expected);
+        assert_eq!(introduced(Some(CLIENT), Forwarding::Append, &CLAIMS), expected);
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_appended_to() {
+        let expected = fields(&[
+            ("forwarded", "for=203.0.113.9, for=198.51.100.7;proto=http;host=\"shop.localhost:8000\""),
+            ("via", "1.1 ostler"),
+            ("x-forwarded-for", "203.0.113.9, 198.51.100.7"),
+            ("x-forwarded-host", "public.example"),
+            ("x-forwarded-proto", "https"),
+        ]);
+        assert_eq!(introduced(Some("198.51.100.7:1"), Forwarding::Append, &CLAIMS), expected);
+        assert_eq!(introduced(Some("[::ffff:198.51.100.7]:1"), Forwarding::Append, &CLAIMS), expected);
+    }
+
+    #[test]
+    fn nothing_is_told_when_it_is_to_be_removed() {
+        let told = introduced(Some(CLIENT), Forwarding::Remove, &CLAIMS);
+        assert_eq!(told, fields(&[("via", "1.1 ostler")]));
+    }
+
+    #[test]
+    fn an_ipv6_client_is_quoted_in_forwarded_alone() {
+        let told = introduced(Some("[2001:db8::1]:80"), Forwarding::Replace, &[]);
+        assert_eq!(told[0].1, "for=\"[2001:db8::1]\";proto=http;host=\"shop.localhost:8000\"");
+        assert_eq!(told[2].1, "2001:db8::1");
+    }
+
+    #[test]
+    fn several_fields_of_one_name_become_one_list() {
+        let via = introduced(None, Forwarding::Remove, &[("via", "1.0 a"), ("via", "1.1 b")]);
+        assert_eq!(via, fields(&[("via", "1.0 a, 1.1 b, 1.1 ostler")]));
+    }
+}

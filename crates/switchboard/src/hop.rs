@@ -1,0 +1,139 @@
+//! Header fields that mean one connection and are not forwarded (RFC 9110, section 7.6.1).
+
+use http::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Removes what `Connection` names and the fields that are hop-by-hop by definition. `TE: trailers` stays: both of our
+/// sides can carry trailers.
+pub(crate) fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        strip_named(headers);
+        headers.remove(CONNECTION);
+        headers.remove(KEEP_ALIVE);
+        headers.remove(PROXY_CONNECTION);
+        headers.remove(UPGRADE);
+    } else {
+        for name in [KEEP_ALIVE, PROXY_CONNECTION, UPGRADE] {
+            headers.remove(name);
+        }
+    }
+    headers.remove(TRANSFER_ENCODING);
+    headers.remove(PROXY_AUTHENTICATE);
+    headers.remove(PROXY_AUTHORIZATION);
+    if let Some(te) = headers.get(TE)
+        && !te.as_bytes().eq_ignore_ascii_case(b"trailers")
+    {
+        let trailers = te
+            .to_str()
+            .is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")));
+        headers.remove(TE);
+        if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+    }
+}
+
+/// The protocol that a request wants to switch to, or that a 101 response has switched to.
+pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let wanted = headers.get(UPGRADE)?;
+    let connection = headers.get_all(CONNECTION).iter();
+    let named = connection
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
+    named.then(|| wanted.clone())
+}
+
+/// Asks the next hop to switch too.
+pub(crate) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
+fn strip_named(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+        // Taking these away would change what the request means, which is what naming them is an attack on.
+        .filter(|name| {
+            !matches!(
+                *name,
+                http::header::HOST
+                    | http::header::CONTENT_LENGTH
+                    | http::header::CONTENT_TYPE
+                    | http::header::AUTHORIZATION
+                    | http::header::COOKIE
+                    | TE
+            ) && !name.as_str().starts_with("x-forwarded-")
+        })
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_connection_names_is_not_forwarded() {
+        let mut headers = headers(&[
+            ("connection", "keep-alive, X-Hop"),
+            ("connection", "x-other"),
+            ("keep-alive", "timeout=5"),
+            ("x-hop", "1"),
+            ("x-other", "2"),
+            ("x-stays", "3"),
+        ]);
+        strip(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-stays"]);
+    }
+
+    #[test]
+    fn connection_cannot_take_the_host_or_the_credentials_away() {
+        let mut headers = headers(&[
+            ("connection", "host, authorization, content-length, x-forwarded-for"),
+            ("host", "shop.localhost"),
+            ("authorization", "Bearer t"),
+            ("content-length", "2"),
+            ("x-forwarded-for", "10.0.0.1"),
+        ]);
+        strip(&mut headers);
+        assert_eq!(headers.len(), 4);
+    }
+
+    #[test]
+    fn only_trailers_survive_in_te() {
+        let mut with = headers(&[("te", "gzip;q=0.5, trailers")]);
+        strip(&mut with);
+        assert_eq!(with.get(TE), Some(&HeaderValue::from_static("trailers")));
+        let mut without = headers(&[("te", "gzip")]);
+        strip(&mut without);
+        assert!(without.is_empty());
+    }
+
+    #[test]
+    fn an_upgrade_counts_only_when_connection_names_it() {
+        let websocket = Some(HeaderValue::from_static("websocket"));
+        let asked = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        assert_eq!(upgrade(&asked), websocket);
+        assert_eq!(upgrade(&headers(&[("upgrade", "websocket")])), None);
+    }
+}

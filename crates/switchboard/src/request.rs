@@ -1,0 +1,117 @@
+//! What a request must be to be forwarded, and which server it names.
+
+use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri, Version};
+
+use ostler_net::{HostName, requested_host};
+
+use crate::Problem;
+use crate::config::Naming;
+
+/// Brings a request into origin form with exactly one `Host`, and returns that.
+///
+/// hyper lets some requests through that other servers may read differently; they are refused here rather than passed
+/// on (RFC 9112, sections 3.2 and 6.1).
+pub(crate) fn admit<B>(request: &mut Request<B>) -> Result<HeaderValue, Problem> {
+    if request.method() == Method::CONNECT {
+        return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none"));
+    }
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next()
+        && (!coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some())
+    {
+        return Err(Problem::BadRequest("the only transfer coding is chunked, once"));
+    }
+    if request.uri().path() == "*" && request.method() != Method::OPTIONS {
+        return Err(Problem::BadRequest("only OPTIONS asks about the server as a whole"));
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.clone()),
+        (Some(_), Some(_)) => return Err(Problem::BadRequest("more than one Host field")),
+        (None, _) => None,
+    };
+    if let Some(authority) = request.uri().authority() {
+        // RFC 9112, section 3.2.2: the target's authority replaces the field.
+        let host = HeaderValue::from_str(authority.as_str())
+            .map_err(|_| Problem::BadRequest("the request target has no valid host"))?;
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        request.headers_mut().insert(HOST, host.clone());
+        return Ok(host);
+    }
+    match host {
+        Some(host) => Ok(host),
+        None if request.version() == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
+        None => Err(Problem::BadRequest("no Host field")),
+    }
+}
+
+/// The names under which a request's rule is searched, one after another: the host, what the application header says, the
+/// host's first label, the default. Only what is configured and a valid host name is among them.
+pub(crate) fn names(
+    host: &HeaderValue,
+    app: Option<&HeaderValue>,
+    naming: &Naming,
+) -> impl Iterator<Item = String> {
+    let read = |value: &HeaderValue| requested_host(std::str::from_utf8(value.as_bytes()).ok()?).ok();
+    let host = read(host);
+    let label =
+        host.as_ref().filter(|_| naming.first_label).and_then(HostName::first_label).map(str::to_owned);
+    let host = host.map(|host| host.as_str().to_owned());
+    let app = app.and_then(read).map(|app| app.as_str().to_owned());
+    [host, app, label, naming.default_host.clone()].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
+        let mut request = Request::builder().uri(target);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn the_authority_of_the_target_replaces_the_host_field() {
+        let mut absolute = request("http://shop.localhost/a?b=c", &[("host", "other.localhost")]);
+        assert_eq!(admit(&mut absolute).unwrap(), "shop.localhost");
+        assert_eq!(absolute.uri(), "/a?b=c");
+        assert_eq!(absolute.headers()[HOST], "shop.localhost");
+    }
+
+    #[test]
+    fn an_ambiguous_request_is_refused() {
+        for (target, fields) in [
+            ("/", &[][..]),
+            ("/", &[("host", "a"), ("host", "a")][..]),
+            ("/", &[("host", "a"), ("transfer-encoding", "gzip, chunked")][..]),
+            ("/", &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")][..]),
+            ("*", &[("host", "a")][..]),
+        ] {
+            let refused = admit(&mut request(target, fields));
+            assert!(matches!(refused, Err(Problem::BadRequest(_))), "{target} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_searched_before_anything_else_that_is_configured() {
+        let naming = Naming { app_header: None, first_label: true, default_host: Some("default".to_owned()) };
+        let found = |host: &str, app: Option<&str>, naming: &Naming| {
+            let value = |text| HeaderValue::from_str(text).unwrap();
+            names(&value(host), app.map(value).as_ref(), naming).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            found("Shop.example.com:80", Some("cart"), &naming),
+            ["shop.example.com", "cart", "shop", "default"]
+        );
+        assert_eq!(found("shop:80", None, &naming), ["shop", "default"]);
+        assert_eq!(found("127.0.0.1:80", None, &naming), ["127.0.0.1", "default"]);
+        assert_eq!(found("[::1]:80", None, &naming), ["[::1]", "default"]);
+        assert_eq!(found("a b", Some("c d"), &Naming::default()), [""; 0]);
+    }
+}
