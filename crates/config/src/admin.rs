@@ -1,8 +1,7 @@
 //! `[admin]`: the API through which Ostler is watched and told to stop things.
 
-use ostler_net::Address;
+use ostler_net::{Address, HostName};
 
-use ostler_net::HostName;
 use crate::section::section;
 
 section! {
@@ -12,8 +11,8 @@ section! {
         /// Where to listen: one address or a list of them.
         listen: Vec<Address> = "127.0.0.1:8001", from 1 to 16 because "`ps`, `events`, `stop` and `drain` need it";
 
-        /// The hosts that a request may name: a page in a browser on this machine cannot send any of them from a name of its own.
-        /// A list here replaces the default.
+        /// The hosts that requests may be for, so that a web page cannot reach the API under a name of its own that leads to this
+        /// machine. A list here replaces the default.
         allowed_hosts: Vec<HostName> = ["localhost", "127.0.0.1", "[::1]"], from 1 to 64;
 
         /// How many of the last events are kept for those who come back to `/events` with an id.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::document::{Entry, Node, Place, Table, Value};
 use crate::problem::Problem;
 use crate::report::Report;
-use crate::section;
+use crate::visit;
 use crate::words::nearest;
 
 const PREFIX: &str = "OSTLER_";
@@ -47,7 +47,7 @@ impl Variables {
 
     /// Puts the overrides into the document in place of what the file says.
     pub(crate) fn apply(self, document: &mut Table, report: &mut Report) -> Vec<String> {
-        let keys = section::keys();
+        let keys = visit::keys();
         let mut applied: Vec<(String, String)> = Vec::new();
         for (name, value) in self.overrides {
             let place = Place::Variable { name: name.as_str().into(), value: None };
@@ -135,12 +135,15 @@ fn key(name: &str, keys: &[String]) -> Named {
         return Named::Wrong(problem.help(format!("name one of its keys: `{}`", variable(inside))));
     }
     let problem = Problem::new(&path, format!("`{name}` sets no key that exists"));
-    let settable =
-        keys.iter().map(String::as_str).filter(|key| key.contains('.') && !key.starts_with("server."));
-    Named::Wrong(match nearest(&path, settable) {
+    Named::Wrong(match nearest(&path, settable(keys)) {
         Some(near) => problem.help(format!("did you mean `{}`?", variable(near))),
         None => problem.help("the keys are those of the configuration file"),
     })
+}
+
+/// The keys that a variable can set.
+fn settable(keys: &[String]) -> impl Iterator<Item = &str> {
+    keys.iter().map(String::as_str).filter(|key| key.contains('.') && !key.starts_with("server."))
 }
 
 /// Sets one key, and makes the sections on the way to it.

@@ -26,6 +26,7 @@
 
 mod admin;
 mod check;
+mod command;
 mod config;
 mod document;
 mod environment;
@@ -44,11 +45,13 @@ mod section;
 mod server;
 mod setting;
 mod switchboard;
-mod target;
 mod unknown;
+mod upstream;
+mod visit;
 mod words;
 
 pub use admin::Admin;
+pub use command::Ready;
 pub use config::Config;
 pub use error::{ConfigError, Finding, Location, Problems};
 pub use load::{Loaded, Origin};
@@ -57,4 +60,4 @@ pub use pool::{Backoff, Breaker, Pool};
 pub use server::{Builtin, Command, Policy, Server, Target};
 pub use setting::{Limit, LogFilter, TrustedProxy, VariableName};
 pub use switchboard::{Forwarded, RequestId, Switchboard, Traceparent};
-pub use target::{Ready, Upstream};
+pub use upstream::Upstream;

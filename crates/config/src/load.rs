@@ -50,7 +50,12 @@ pub enum Origin {
 
 impl Config {
     /// Reads the configuration: the file at `path`, else the one that `OSTLER_CONFIG` names, else `ostler.toml` in the
-    /// current directory if it exists, else the quickstart. Variables of `environment` override its keys.
+    /// current directory if it exists, else the quickstart.
+    ///
+    /// Variables of `environment` override its keys: `OSTLER_POOL__MAX_SERVERS=50`, with two underscores between sections and
+    /// keys, in upper or lower case. A list is separated by commas or written as in the file. `OSTLER_LOG` is short for
+    /// `OSTLER_LOG__FILTER`. Servers are written in the file only. Other variables without two underscores are not read, so that
+    /// those that Ostler gives to its servers are no overrides.
     ///
     /// # Errors
     ///

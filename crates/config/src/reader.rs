@@ -1,15 +1,16 @@
 //! Reads values at their paths, and keeps every problem.
 
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Node, Table, Value};
 use crate::problem::Problem;
 use crate::report::Report;
-use crate::section::{Bounds, Section, TableReader};
+use crate::section::{Bounds, Field, Section, Visitor};
 use crate::setting::{Fault, Setting, Side};
 use crate::unknown;
+use crate::visit::default;
 
 /// Reads the value at one path of the document.
 pub(crate) struct Reader<'r> {
-    pub(crate) report: &'r mut Report,
+    report: &'r mut Report,
     /// `pool.backoff`, `server[2]`; empty at the top.
     pub(crate) path: String,
     /// The bounds of the value here in words: an error about its type names them too.
@@ -66,12 +67,12 @@ impl<'r> Reader<'r> {
         self.bounds = T::bounds(&bounds.words());
         let value = T::read(node, self)?;
         let (low, high) = bounds.limits::<T>();
-        let label = match value.magnitude() {
-            Some(size) if size < low => T::beyond(Side::Below, bounds.low),
-            Some(size) if size > high => T::beyond(Side::Above, bounds.high),
+        let (label, why) = match value.magnitude() {
+            Some(size) if size < low => (T::beyond(Side::Below, bounds.low), bounds.why),
+            Some(size) if size > high => (T::beyond(Side::Above, bounds.high), None),
             Some(_) | None => return Some(value),
         };
-        let note = bounds.why.map(str::to_owned);
+        let note = why.map(str::to_owned);
         self.refuse(node, &T::expected(), Fault { note, ..Fault::new(label.replace('_', "")) });
         None
     }
@@ -97,4 +98,23 @@ impl<'r> Reader<'r> {
 /// The path of `key` in the table at `path`.
 pub(crate) fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Reads a section out of a table.
+struct TableReader<'a, 'r> {
+    table: &'a Table,
+    reader: &'a mut Reader<'r>,
+    /// The keys asked for so far; what else the table has is unknown.
+    known: Vec<&'static str>,
+}
+
+impl Visitor for TableReader<'_, '_> {
+    fn field<T: Setting>(&mut self, field: &Field) -> T {
+        self.known.push(field.key);
+        let bounds = field.bounds.as_ref();
+        self.table
+            .get(field.key)
+            .and_then(|entry| self.reader.entry(entry, |node, reader| reader.bounded(node, bounds)))
+            .unwrap_or_else(|| default(field))
+    }
 }

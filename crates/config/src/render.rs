@@ -49,6 +49,9 @@ fn picture(problem: &Problem, problems: &Problems, color: bool) -> String {
         }
         None => group = group.element(Origin::path(problems.name.as_str())),
     }
+    if let Some(Place::Variable { value: Some(_), .. }) = &problem.place {
+        group = group.element(Level::NOTE.message("this variable is set in the environment"));
+    }
     if let Some(note) = &problem.note {
         group = group.element(Level::NOTE.message(wrapped(note)));
     }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ostler_net::Address;
+use ostler_net::{Address, HostPattern};
 
-use ostler_net::HostPattern;
+use crate::command::{Ready, placeholders};
 use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::server::{Command, Policy, Server, ServerTable, Target};
-use crate::target::{Ready, Upstream, placeholders};
+use crate::upstream::Upstream;
 use crate::words::quoted;
 
 /// How many hosts a wildcard has servers for if it does not say.

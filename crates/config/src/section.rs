@@ -1,15 +1,7 @@
 //! Sections: one declaration of a section's keys is its Rust type, its reader, its defaults and its schema.
 
-use std::sync::LazyLock;
-
-use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::{Map, Value as Json, json};
-
-use crate::document::{Node, Place, Table};
-use crate::reader::{Reader, below};
-use crate::report::Report;
+use crate::document::{Node, Place};
 use crate::setting::Setting;
-use crate::words::prose;
 
 /// One key of a section, as it was declared.
 pub(crate) struct Field {
@@ -25,7 +17,7 @@ pub(crate) struct Field {
 pub(crate) struct Bounds {
     pub(crate) low: &'static str,
     pub(crate) high: &'static str,
-    /// Why they are where they are, for the error.
+    /// Why nothing less is right, for the error.
     pub(crate) why: Option<&'static str>,
 }
 
@@ -97,7 +89,7 @@ macro_rules! section {
 
         impl Default for $name {
             fn default() -> Self {
-                $crate::section::Section::visit(&mut $crate::section::Defaults)
+                $crate::section::Section::visit(&mut $crate::visit::Defaults)
             }
         }
 
@@ -107,7 +99,7 @@ macro_rules! section {
             }
 
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                $crate::section::schema::<Self>(generator, &[$($about),*])
+                $crate::visit::schema::<Self>(generator, &[$($about),*])
             }
         }
 
@@ -136,7 +128,7 @@ macro_rules! section {
             }
 
             fn keys(path: &str, into: &mut Vec<String>) {
-                $crate::section::keys_of::<Self>(path, into);
+                $crate::visit::keys_of::<Self>(path, into);
             }
         }
     };
@@ -156,112 +148,7 @@ impl Bounds {
     }
 }
 
-/// Reads a section out of a table.
-pub(crate) struct TableReader<'a, 'r> {
-    pub(crate) table: &'a Table,
-    pub(crate) reader: &'a mut Reader<'r>,
-    /// The keys asked for so far; what else the table has is unknown.
-    pub(crate) known: Vec<&'static str>,
-}
-
-impl Visitor for TableReader<'_, '_> {
-    fn field<T: Setting>(&mut self, field: &Field) -> T {
-        self.known.push(field.key);
-        let bounds = field.bounds.as_ref();
-        self.table
-            .get(field.key)
-            .and_then(|entry| self.reader.entry(entry, |node, reader| reader.bounded(node, bounds)))
-            .unwrap_or_else(|| default(field))
-    }
-}
-
-/// Gives every key its default.
-pub(crate) struct Defaults;
-
-impl Visitor for Defaults {
-    fn field<T: Setting>(&mut self, field: &Field) -> T {
-        default(field)
-    }
-}
-
-fn default<T: Setting>(field: &Field) -> T {
-    let value = match field.default {
-        Some(text) => T::read(&declared(text), &mut Reader::new(&mut Report::default())),
-        None => T::absent(),
-    };
-    value.expect("a declared default is right, and a key without one can be absent: every test that reads a file sees it")
-}
-
 /// A value out of a declaration.
-fn declared(text: &str) -> Node {
+pub(crate) fn declared(text: &str) -> Node {
     Node::parse_value(text, &Place::File(0..0)).expect("declarations are written in TOML's notation")
-}
-
-/// Lists the paths of keys.
-struct Keys<'a> {
-    path: &'a str,
-    into: &'a mut Vec<String>,
-}
-
-impl Visitor for Keys<'_> {
-    fn field<T: Setting>(&mut self, field: &Field) -> T {
-        let path = below(self.path, field.key);
-        T::keys(&path, self.into);
-        default(field)
-    }
-}
-
-/// The paths of all keys of a configuration, `server.host` for that of every server.
-pub(crate) fn keys() -> &'static [String] {
-    static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let mut keys = Vec::new();
-        keys_of::<crate::config::Document>("", &mut keys);
-        keys
-    });
-    &KEYS
-}
-
-/// Adds the path of every key of a section.
-pub(crate) fn keys_of<S: Section>(path: &str, into: &mut Vec<String>) {
-    S::visit(&mut Keys { path, into });
-}
-
-/// Describes the keys of a section.
-struct Describe<'a> {
-    generator: &'a mut SchemaGenerator,
-    properties: Map<String, Json>,
-}
-
-impl Visitor for Describe<'_> {
-    fn field<T: Setting>(&mut self, field: &Field) -> T {
-        let mut schema = T::schema(self.generator);
-        let mut about = prose(field.about);
-        if let Some(bounds) = &field.bounds {
-            let (low, high) = bounds.limits::<T>();
-            T::bound(&mut schema, low, high);
-            about.push_str(&format!(
-                " From {} to {}.",
-                bounds.low.replace('_', ""),
-                bounds.high.replace('_', "")
-            ));
-        }
-        schema.insert("description".to_owned(), json!(about));
-        if let Some(text) = field.default {
-            schema.insert("default".to_owned(), declared(text).value.to_json());
-        }
-        self.properties.insert(field.key.to_owned(), schema.to_value());
-        default(field)
-    }
-}
-
-/// The schema of a section's table.
-pub(crate) fn schema<S: Section>(generator: &mut SchemaGenerator, about: &[&str]) -> Schema {
-    let mut describe = Describe { generator, properties: Map::new() };
-    S::visit(&mut describe);
-    json_schema!({
-        "type": "object",
-        "description": prose(about),
-        "additionalProperties": false,
-        "properties": describe.properties,
-    })
 }

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ostler_net::HostPattern;
+
+use crate::command::{Argv, Environment, Ready};
 use crate::section::section;
 use crate::setting::{Limit, VariableName, choice};
-use crate::target::{Argv, Environment, Ready, Upstream};
+use crate::upstream::Upstream;
 
 section! {
     /// One server, or one for each host below a wildcard. It is exactly one of `command`, `builtin` and `url`.

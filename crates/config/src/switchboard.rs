@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use http::HeaderName;
-use ostler_net::Address;
+use ostler_net::{Address, HostName};
 
-use ostler_net::HostName;
 use crate::section::section;
 use crate::setting::{TrustedProxy, choice};
 

@@ -1,9 +1,9 @@
 //! What to say of a key that does not exist.
 
-use crate::document::Entry;
+use crate::document::{Entry, Value};
 use crate::problem::Problem;
 use crate::reader::below;
-use crate::section;
+use crate::visit;
 use crate::words::{all_of, nearest, quoted};
 
 /// Sections that later versions will have, so that nobody looks for a typing error in them.
@@ -34,8 +34,18 @@ fn section(entry: &Entry, known: &[&str]) -> Problem {
             .at(&entry.key_place, "a later version will have it")
             .help(format!("the sections are {}", headers(known)));
     }
-    let problem =
-        Problem::new(name, format!("unknown section {}", quoted(name))).at(&entry.key_place, "there is none");
+    let problem = match entry.node.value {
+        Value::Table(_) | Value::Array(_) => Problem::new(name, format!("unknown section {}", quoted(name)))
+            .at(&entry.key_place, "there is none"),
+        Value::Text(_)
+        | Value::Untyped(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Date => {
+            Problem::new(name, format!("unknown key {}", quoted(name))).at(&entry.key_place, "in no section")
+        }
+    };
     if let Some(near) = nearest(name, known.iter().copied()) {
         return problem.help(format!("did you mean `{}`?", header(near)));
     }
@@ -47,7 +57,7 @@ fn section(entry: &Entry, known: &[&str]) -> Problem {
 
 /// The table that does have this key.
 fn elsewhere(key: &str) -> Option<String> {
-    section::keys()
+    visit::keys()
         .iter()
         .filter_map(|path| path.rsplit_once('.'))
         .find(|(_, last)| *last == key)

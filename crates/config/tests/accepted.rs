@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ostler_net::HostPattern;
 use ostler_config::{Builtin, Config, Forwarded, Limit, LogFormat, Ready, Target, TrustedProxy, Upstream};
-use ostler_net::Address;
+use ostler_net::{Address, HostPattern};
 
 use crate::config;
 

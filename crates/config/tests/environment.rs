@@ -68,6 +68,8 @@ fn a_wrong_value_is_shown_in_its_variable() {
      |
      | OSTLER_POOL__MAX_SERVERS=many
      |                          ^^^^ `many` is not a number
+     |
+     = note: this variable is set in the environment
     "#);
     assert_snapshot!(refusal(&[("OSTLER_POOL__IDLE_TIMEOUT", "10")]), @r#"
     error: `pool.idle_timeout` must be a duration such as "30s" or "10m", or "never", from "10ms" to "365d"
@@ -75,6 +77,7 @@ fn a_wrong_value_is_shown_in_its_variable() {
      | OSTLER_POOL__IDLE_TIMEOUT=10
      |                           ^^ this number has no unit
      |
+     = note: this variable is set in the environment
      = help: name the unit: "10s" for seconds, "10ms" for milliseconds
     "#);
     assert_snapshot!(refusal(&[("OSTLER_ADMIN__LISTEN", "0.0.0.0:8001")]), @r#"
@@ -83,6 +86,7 @@ fn a_wrong_value_is_shown_in_its_variable() {
      | OSTLER_ADMIN__LISTEN=0.0.0.0:8001
      |                      ^^^^^^^^^^^^ others can reach this
      |
+     = note: this variable is set in the environment
      = note: whoever reaches the admin API can stop every server, and this version asks nobody who they are
      = help: write "127.0.0.1:8001"
     "#);
@@ -150,8 +154,9 @@ fn a_variable_and_a_key_of_the_file_can_contradict_each_other() {
     error: `switchboard.listen` and `admin.listen` cannot both listen on 127.0.0.1:8000
      |
      | OSTLER_ADMIN__LISTEN=127.0.0.1:8000
-     |                      ^^^^^^^^^^^^^^ in use by the other one
+     |                      ^^^^^^^^^^^^^^ one listener
      |
+     = note: this variable is set in the environment
      = note: `switchboard.listen` is 127.0.0.1:8000 by default
     "#);
     assert_snapshot!(refusal(&[("OSTLER_POOL__BASE_PORT", "65000"), ("OSTLER_POOL__MAX_SERVERS", "1000")]), @r#"
@@ -163,6 +168,8 @@ fn a_variable_and_a_key_of_the_file_can_contradict_each_other() {
     ::: 
      | OSTLER_POOL__MAX_SERVERS=1000
      |                          ---- too many servers for so few ports
+     |
+     = note: this variable is set in the environment
     "#);
 }
 

@@ -112,6 +112,6 @@ fn a_deep_text_does_not_exhaust_the_stack() {
 #[test]
 fn a_long_text_of_mistakes_is_read_in_reasonable_time() {
     survive(&"[[server]]\nhost = \"a\"\nbuiltin = \"x\"\n".repeat(20_000));
-    let keys: String = (0..50_000).map(|index| format!("k{index} = 1\n")).collect();
+    let keys: String = (0..20_000).map(|index| format!("k{index} = 1\n")).collect();
     survive(&keys);
 }

@@ -122,7 +122,7 @@ fn every_key_of_the_schema_is_accepted_with_a_value_that_the_schema_accepts() {
             .flat_map(|schema| {
                 let examples = schema.get("examples").and_then(Value::as_array).cloned().unwrap_or_default();
                 let pick = |name| schema.get(name).filter(|value| !value.is_null()).cloned();
-                let boolean = (schema["type"] == "boolean").then(|| json!(true));
+                let boolean = (schema["type"] == "boolean").then_some(json!(true));
                 let duration =
                     schema["pattern"].as_str().filter(|it| it.contains("weeks")).map(|_| json!("30s"));
                 examples
@@ -192,6 +192,33 @@ fn a_server_needs_a_host_and_one_target_in_the_schema_too() {
         assert_eq!(validator.is_valid(&document), right, "{document}");
         assert_eq!(read(&document).is_ok(), right, "{document}");
     }
+}
+
+#[test]
+fn what_a_server_overrides_has_the_bounds_that_it_has_in_the_pool() {
+    let (_, keys) = all_keys();
+    let bounds = |key: &Key| {
+        let mut schema = key.schema.clone();
+        let described = schema["description"]
+            .as_str()
+            .and_then(|text| text.split_once("Values: "))
+            .map(|it| it.1.to_owned());
+        schema
+            .as_object_mut()
+            .expect("a schema is an object")
+            .retain(|key, _| key != "default" && key != "description");
+        (schema, described)
+    };
+    let mut checked = 0;
+    for own in keys.iter().filter(|key| key.path[0] == "server") {
+        let Some(pooled) = keys.iter().find(|key| key.path[0] == "pool" && key.path[1..] == own.path[1..])
+        else {
+            continue;
+        };
+        assert_eq!(bounds(own), bounds(pooled), "{:?}", own.path);
+        checked += 1;
+    }
+    assert_eq!(checked, 9);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Addresses to listen on, and peers to trust.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 use ostler_net::Address;
@@ -60,8 +60,8 @@ fn wrong_address(text: &str) -> Fault {
         (_, Some(_)) if text.contains("://") => {
             Fault::new("this is a URL").help("write the address and the port only")
         }
-        (host, Some(_)) if !host.is_empty() && host.parse::<std::net::Ipv6Addr>().is_ok() => {
-            Fault::new("an IPv6 address needs brackets here").help(format!("write \"[{host}]:8000\""))
+        (host, Some(port)) if host.parse::<Ipv6Addr>().is_ok() => {
+            Fault::new("an IPv6 address needs brackets here").help(format!("write \"[{host}]:{port}\""))
         }
         _ => Fault::new(format!("{} is not one", quoted(text))),
     }

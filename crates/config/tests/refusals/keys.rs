@@ -106,11 +106,11 @@ fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
       = help: `max_servers` is a key of `[pool]`
     "#);
     assert_snapshot!(refusal("max_servers = 5\n"), @r#"
-    error: unknown section `max_servers`
+    error: unknown key `max_servers`
      --> ostler.toml:1:1
       |
     1 | max_servers = 5
-      | ^^^^^^^^^^^ there is none
+      | ^^^^^^^^^^^ in no section
       |
       = help: `max_servers` is a key of `[pool]`
     "#);
@@ -155,7 +155,7 @@ fn a_key_inside_a_section_of_a_section_is_told_with_its_whole_path() {
 }
 
 #[test]
-fn a_text_that_is_not_toml_is_told_where_it_ends_to_be() {
+fn a_text_that_is_not_toml_is_told_where() {
     assert_snapshot!(refusal("[pool]\nmax_servers = \n"), @r#"
     error: this is not TOML
      --> ostler.toml:2:15
@@ -209,7 +209,7 @@ fn control_characters_of_a_key_do_not_reach_the_terminal() {
 fn of_very_many_problems_the_first_are_shown_and_the_rest_is_counted() {
     let text: String = (0..500).map(|index| format!("unknown_{index} = 1\n")).collect();
     let text = refusal(&text);
-    assert_eq!(text.matches("unknown section").count(), 30);
+    assert_eq!(text.matches("unknown key").count(), 30);
     assert!(
         text.ends_with("error: 500 problems with the configuration `ostler.toml`; the first 30 are shown"),
         "{text}"

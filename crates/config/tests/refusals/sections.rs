@@ -48,6 +48,8 @@ fn two_listeners_cannot_share_an_address() {
       |
     2 | listen = "127.0.0.1:8001"
       |          ^^^^^^^^^^^^^^^^ the other one
+      |
+      = note: `admin.listen` is 127.0.0.1:8001 by default
     "#);
     assert_snapshot!(refusal("[switchboard]\nlisten = \"0.0.0.0:7000\"\n\n[admin]\nlisten = \"127.0.0.1:7000\"\n"), @r#"
     error: `switchboard.listen` and `admin.listen` cannot both listen on 127.0.0.1:7000
@@ -57,7 +59,7 @@ fn two_listeners_cannot_share_an_address() {
       |          -------------- the other one
     ...
     5 | listen = "127.0.0.1:7000"
-      |          ^^^^^^^^^^^^^^^^ in use by the other one
+      |          ^^^^^^^^^^^^^^^^ one listener
     "#);
 }
 

@@ -83,8 +83,6 @@ fn a_duration_of_nothing_or_of_years_is_refused() {
       |
     3 | idle_timeout = "20000d"
       |                ^^^^^^^^ this is more than "365d"
-      |
-      = note: a server that stops at once serves nobody; `"never"` keeps it
 
     error: 2 problems with the configuration `ostler.toml`
     "#);

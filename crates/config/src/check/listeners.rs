@@ -1,0 +1,124 @@
+//! Where Ostler listens: each address once, the admin API for nobody else, and no server that is Ostler itself.
+
+use std::net::Ipv4Addr;
+
+use ostler_net::Address;
+
+use super::{Rule, Side, at, between};
+use crate::config::Config;
+use crate::problem::Problem;
+use crate::report::Report;
+use crate::server::Target;
+use crate::upstream::Upstream;
+
+/// How long the path of a Unix socket may be, without its terminating zero.
+const SOCKET_PATH: usize = 107;
+
+/// A listener and the path of the key that asks for it.
+struct Listener<'a> {
+    key: String,
+    address: &'a Address,
+}
+
+pub(super) fn check(config: &Config, rules: &[Rule], report: &mut Report) {
+    let public = listeners("switchboard.listen", &config.switchboard.listen, report);
+    let admin = listeners("admin.listen", &config.admin.listen, report);
+    loopback_only(&admin, report);
+    let all: Vec<_> = public.into_iter().chain(admin).collect();
+    equal(&all, report);
+    long_paths(&all, report);
+    loops(rules, &all, report);
+}
+
+/// The addresses of one key. None if it was refused: its default is not what its author meant.
+fn listeners<'a>(key: &str, addresses: &'a [Address], report: &Report) -> Vec<Listener<'a>> {
+    if !report.sound(&[key]) {
+        return Vec::new();
+    }
+    let is_list = report.set(&format!("{key}[0]")).is_some();
+    let path = |index| if is_list { format!("{key}[{index}]") } else { key.to_owned() };
+    addresses.iter().enumerate().map(|(index, address)| Listener { key: path(index), address }).collect()
+}
+
+fn loopback_only(admin: &[Listener<'_>], report: &mut Report) {
+    for Listener { key, address } in admin.iter().filter(|listener| !listener.address.is_loopback()) {
+        let port = address.port().unwrap_or_default();
+        let problem = Problem::new(key, format!("`{key}` must be a loopback address or a Unix socket"))
+            .note("whoever reaches the admin API can stop every server, and this version asks nobody who they are")
+            .help(format!("write \"127.0.0.1:{port}\""));
+        let problem = at(problem, key, "others can reach this", report);
+        report.add(problem);
+    }
+}
+
+fn equal(listeners: &[Listener<'_>], report: &mut Report) {
+    for (index, later) in listeners.iter().enumerate() {
+        let earlier = listeners[..index].iter().find(|earlier| collide(earlier.address, later.address));
+        let Some(earlier) = earlier else { continue };
+        let message =
+            format!("`{}` and `{}` cannot both listen on {}", earlier.key, later.key, later.address);
+        let sides = [
+            Side { key: &later.key, label: "one listener", value: later.address },
+            Side { key: &earlier.key, label: "the other one", value: earlier.address },
+        ];
+        let problem = between(Problem::new(&later.key, message), report, sides);
+        report.add(problem);
+    }
+}
+
+/// Whether one listener takes the other's address. Port 0 is a new port each time.
+fn collide(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => {
+            let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+            let same = one.ip() == other.ip() || (everywhere && one.is_ipv4() == other.is_ipv4());
+            one.port() != 0 && one.port() == other.port() && same
+        }
+        (Address::Unix(one), Address::Unix(other)) => one == other,
+        (Address::Tcp(_), Address::Unix(_)) | (Address::Unix(_), Address::Tcp(_)) => false,
+    }
+}
+
+fn long_paths(listeners: &[Listener<'_>], report: &mut Report) {
+    for Listener { key, address } in listeners {
+        let Address::Unix(path) = address else { continue };
+        let length = path.as_os_str().len();
+        if length <= SOCKET_PATH {
+            continue;
+        }
+        let problem = Problem::new(key, format!("the path of the Unix socket `{key}` is too long"))
+            .note(format!("the path is {}", path.display()));
+        let label = format!("{length} bytes, of {SOCKET_PATH} that the system takes");
+        let problem = at(problem, key, &label, report);
+        report.add(problem);
+    }
+}
+
+/// A server that is Ostler itself would be sent its own requests without end.
+fn loops(rules: &[Rule], listeners: &[Listener<'_>], report: &mut Report) {
+    for Rule { path, server, .. } in rules {
+        let Some(Target::Url(upstream)) = server.as_ref().map(|server| &server.target) else { continue };
+        let Some(address) = known_address(upstream) else { continue };
+        let Some(own) = listeners.iter().find(|listener| collide(listener.address, &address)) else {
+            continue;
+        };
+        let key = format!("{path}.url");
+        let sides = [
+            Side { key: &key, label: "requests would go round in a circle", value: upstream },
+            Side { key: &own.key, label: "this listens there", value: own.address },
+        ];
+        let problem = between(Problem::new(&key, format!("`{key}` is Ostler itself")), report, sides);
+        report.add(problem);
+    }
+}
+
+/// The address of an upstream, if it is known without looking up a name.
+fn known_address(upstream: &Upstream) -> Option<Address> {
+    match upstream {
+        Upstream::Address(address) => Some(address.clone()),
+        Upstream::Name { host, port } if host.as_str() == "localhost" => {
+            Some(Address::Tcp((Ipv4Addr::LOCALHOST, *port).into()))
+        }
+        Upstream::Name { .. } => None,
+    }
+}

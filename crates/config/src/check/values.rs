@@ -1,0 +1,64 @@
+//! Values that are right by themselves, and wrong next to another one.
+
+use super::{Side, between};
+use crate::config::Config;
+use crate::problem::Problem;
+use crate::report::Report;
+
+pub(super) fn check(config: &Config, report: &mut Report) {
+    ports(config, report);
+    headers(config, report);
+    backoff(config, report);
+}
+
+fn ports(config: &Config, report: &mut Report) {
+    const BASE: &str = "pool.base_port";
+    const MAX: &str = "pool.max_servers";
+    let pool = &config.pool;
+    let room = usize::from(u16::MAX - pool.base_port) + 1;
+    if room >= pool.max_servers || !report.sound(&[BASE, MAX]) {
+        return;
+    }
+    let message = format!("there are {room} ports from `{BASE}` on, and `{MAX}` is {}", pool.max_servers);
+    let sides = [
+        Side { key: BASE, label: "too high for so many servers", value: &pool.base_port },
+        Side { key: MAX, label: "too many servers for so few ports", value: &pool.max_servers },
+    ];
+    let problem = between(Problem::new(BASE, message), report, sides);
+    report.add(problem);
+}
+
+fn headers(config: &Config, report: &mut Report) {
+    const APP: &str = "switchboard.app_header";
+    const ID: &str = "switchboard.request_id_header";
+    let switchboard = &config.switchboard;
+    if switchboard.app_header.as_ref() != Some(&switchboard.request_id_header) || !report.sound(&[APP, ID]) {
+        return;
+    }
+    let id = format!("`{}`", switchboard.request_id_header);
+    let sides = [
+        Side { key: APP, label: "names the host to serve", value: &id },
+        Side { key: ID, label: "names the request", value: &id },
+    ];
+    let message = format!("one header cannot be both `{APP}` and `{ID}`");
+    let problem = between(Problem::new(APP, message), report, sides);
+    report.add(problem);
+}
+
+fn backoff(config: &Config, report: &mut Report) {
+    const INITIAL: &str = "pool.backoff.initial";
+    const MAX: &str = "pool.backoff.max";
+    let backoff = &config.pool.backoff;
+    if backoff.initial <= backoff.max || !report.sound(&[INITIAL, MAX]) {
+        return;
+    }
+    let (initial, max) =
+        (humantime::format_duration(backoff.initial), humantime::format_duration(backoff.max));
+    let sides = [
+        Side { key: INITIAL, label: "the first pause", value: &initial },
+        Side { key: MAX, label: "the longest pause", value: &max },
+    ];
+    let problem =
+        between(Problem::new(INITIAL, format!("`{INITIAL}` is longer than `{MAX}`")), report, sides);
+    report.add(problem);
+}
