@@ -217,18 +217,20 @@ impl Inner {
     pub(crate) fn work_ended(self: &Arc<Self>, key: Key, kind: NodeKind, outcome: Outcome) {
         let mut state = self.lock();
         let entry = state.entries.remove(key);
+        let open = matches!(state.phase, Phase::Open);
         let failure = match (outcome, kind) {
-            (Outcome::Done, NodeKind::Daemon | NodeKind::Thread) if matches!(state.phase, Phase::Open) => {
+            (Outcome::Done, NodeKind::Daemon | NodeKind::Thread) if open => {
                 let name = entry.as_ref().map_or("", |entry| entry.part.name());
                 Some(ScopeError::daemon_ended(self.path_of(name)))
             }
             (Outcome::Halted | Outcome::Done, _) | (Outcome::Failed(_), NodeKind::Supervised) => None,
-            (Outcome::Failed(error), _) => Some(error),
+            // Once halting, "I was halted" is no news.
+            (Outcome::Failed(error), _) => Some(error).filter(|error| open || !error.is_from_halting()),
         };
-        // Once halting, "I was halted" is no news.
-        let failure = failure.filter(|error| matches!(state.phase, Phase::Open) || !error.is_from_halting());
-        self.settle(state, failure, Vec::new());
-        drop(entry);
+        match failure {
+            None if !state.driven => drop(state),
+            failure => self.settle(state, failure, Vec::new()),
+        }
     }
 
     /// The child scope under `key` has ended.
