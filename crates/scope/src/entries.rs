@@ -1,4 +1,6 @@
 //! The table of what a scope owns: insertion order kept, removal from anywhere in constant time.
+//!
+//! Not tokio-util's `TaskTracker`: that one counts, whereas teardown has to stop each in turn and name those that do not.
 
 use std::sync::Arc;
 
@@ -72,6 +74,25 @@ impl Work {
             NodeKind::Daemon | NodeKind::Thread | NodeKind::Scope | NodeKind::Group | NodeKind::Finalizer => {
                 false
             }
+        }
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Work(work) => &work.name,
+            Self::Scope(scope) => &scope.name,
+            Self::Finalizer(name, ..) => name,
+        }
+    }
+
+    pub(crate) fn is_joinable(&self) -> bool {
+        match self {
+            Self::Work(work) => work.is_joinable(),
+            Self::Scope(_) | Self::Finalizer(..) => false,
         }
     }
 }

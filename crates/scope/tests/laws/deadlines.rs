@@ -107,6 +107,23 @@ async fn a_finalizer_whose_turn_comes_after_the_deadline_still_gets_the_grace_pe
     assert_eq!(trace.events(), ["killed the child"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_its_caller_neither_polls_nor_drops_is_waited_for_until_the_deadline() {
+    let (root, trace) = (Scope::root("main").cleanup_deadline(SECOND).open().unwrap(), Trace::default());
+    let inside = trace.clone();
+    let mut run = Box::pin(root.run("held", |scope| async move {
+        inside.ensure(&scope, "cleaned");
+        let _body = inside.mark("body dropped");
+        std::future::pending::<Result<(), BoxError>>().await
+    }));
+    assert!(run.as_mut().now_or_never().is_none());
+    let report = root.halt().await;
+    assert_eq!(report.stuck, ["main/held"]);
+    assert_eq!(trace.events(), ["cleaned"]);
+    assert!(run.await.is_err());
+    assert_eq!(trace.events(), ["cleaned", "body dropped"]);
+}
+
 /// Blocking work cannot be aborted: it is told, and named if it stays.
 #[tokio::test(start_paused = true)]
 async fn blocking_work_and_threads_that_overstay_are_reported_stuck() {
