@@ -13,7 +13,7 @@ use crate::support::{Trace, root, settle};
 async fn nothing_starts_in_a_scope_that_is_halting_or_gone() {
     let (root, trace) = (root(), Trace::default());
     let (release, hold) = oneshot::channel::<()>();
-    root.ensure("wait", |_| async { hold.await }).unwrap();
+    root.ensure("wait", |_| hold).unwrap();
     let mut release = Some(release);
     drop(root.halt());
     for phase in ["halting", "ended"] {
