@@ -136,6 +136,7 @@ impl ScopeError {
         failures.pop().map(|primary| primary.suppress(suppressed))
     }
 
+    /// This error with `later` ones attached, except where they are itself, handed on by who awaited it.
     pub(crate) fn suppress(mut self, later: impl IntoIterator<Item = Self>) -> Self {
         let later: Vec<_> = later.into_iter().filter(|later| !later.is_same(&self)).collect();
         if !later.is_empty() {

@@ -78,15 +78,13 @@ impl Inner {
     ) {
         let mut begun = None;
         match (&state.phase, failure) {
+            // What is stuck in a child that ended on its own is in that child's report.
             (Phase::Open, None) => {}
             (Phase::Open, Some(failure)) => {
                 state.failures.push(failure);
                 begun = Some(state.begin(self.own_deadline()));
             }
             (Phase::Halting { .. }, failure) => {
-                // Who awaited a failed sibling hands its error on.
-                let failure =
-                    failure.filter(|failure| !state.failures.iter().any(|known| known.is_same(failure)));
                 state.failures.extend(failure);
                 state.stuck.extend(stuck);
             }
