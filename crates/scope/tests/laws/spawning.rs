@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::FutureExt;
 use ostler_scope::{BoxError, Closed};
 use tokio::sync::oneshot;
 
@@ -149,12 +150,14 @@ fn a_scope_whose_runtime_is_gone_still_ends() {
     let root = runtime.block_on(async { root() });
     let trace = Trace::default();
     root.ensure("never runs", |_| async { Ok::<_, BoxError>(()) }).unwrap();
+    let child = root.child("child").open().unwrap();
     drop(root.spawn("task", trace.until_dropped("dropped")).unwrap());
     drop(runtime);
     assert_eq!(trace.events(), ["dropped"]);
     drop(root.spawn("late", trace.until_dropped("dropped again")).unwrap());
     let report = futures::executor::block_on(root.halt());
-    assert_eq!(report.stuck, ["main/never runs"]);
+    assert_eq!(report.stuck, ["main/never runs", "main/child"]);
+    assert!(child.ended().now_or_never().is_some(), "what was below it has ended too");
     assert_eq!(trace.events(), ["dropped", "dropped again"]);
 }
 
