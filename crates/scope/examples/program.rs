@@ -18,6 +18,9 @@ fn main() -> ExitCode {
             .cleanup_deadline(Duration::from_millis(10))
             .exit_code(|ending| if ending.report.stuck.is_empty() { ending.code } else { ExitCode::from(3) });
     }
+    if behaviour == "hang" || behaviour == "refuse" {
+        program = program.cleanup_deadline(Duration::from_secs(3600));
+    }
     if behaviour == "refuse" {
         program = program.grace(Duration::from_secs(3600));
     }

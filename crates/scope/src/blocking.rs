@@ -40,6 +40,9 @@ impl Scope {
     ///
     /// # Errors
     /// [`Closed`] when the scope is halting or has ended; `work` is dropped without having run.
+    ///
+    /// # Panics
+    /// When `name` contains a null byte.
     pub fn thread<E>(
         &self,
         name: impl Into<Name>,

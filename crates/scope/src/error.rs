@@ -30,9 +30,15 @@ pub enum TaskError {
 /// the cause itself with [`ScopeError::cause`] or [`ScopeError::downcast_ref`]. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ScopeError {
+    /// One word, since every task's result has room for it.
+    failure: Arc<Failure>,
+}
+
+#[derive(Clone, Debug)]
+struct Failure {
     path: Arc<str>,
     cause: Cause,
-    suppressed: Arc<[ScopeError]>,
+    suppressed: Vec<ScopeError>,
 }
 
 /// What happened at the path of a [`ScopeError`].
@@ -59,7 +65,7 @@ pub enum Cause {
 
 impl ScopeError {
     pub(crate) fn new(path: String, cause: Cause) -> Self {
-        Self { path: path.into(), cause, suppressed: Arc::new([]) }
+        Self { failure: Arc::new(Failure { path: path.into(), cause, suppressed: Vec::new() }) }
     }
 
     pub(crate) fn daemon_ended(path: String) -> Self {
@@ -97,19 +103,19 @@ impl ScopeError {
     /// Names from the root to the task, finalizer or scope that failed, joined by `/`.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        &self.failure.path
     }
 
     /// What happened there.
     #[must_use]
     pub fn cause(&self) -> &Cause {
-        &self.cause
+        &self.failure.cause
     }
 
     /// The error that was returned there, if it is an `E`.
     #[must_use]
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
-        match &self.cause {
+        match &self.failure.cause {
             Cause::Error(error) => error.downcast_ref(),
             Cause::Panic(_) | Cause::DaemonEnded | Cause::Halted | Cause::Closed(_) => None,
         }
@@ -118,7 +124,7 @@ impl ScopeError {
     /// Failures that came after this one while the scope was torn down, oldest first.
     #[must_use]
     pub fn suppressed(&self) -> &[Self] {
-        &self.suppressed
+        &self.failure.suppressed
     }
 
     /// The first of `failures` with the others attached to it.
@@ -130,22 +136,24 @@ impl ScopeError {
         failures.pop().map(|primary| primary.suppress(suppressed))
     }
 
+    /// This error with `later` ones attached, except where they are itself, handed on by who awaited it.
     pub(crate) fn suppress(mut self, later: impl IntoIterator<Item = Self>) -> Self {
         let later: Vec<_> = later.into_iter().filter(|later| !later.is_same(&self)).collect();
         if !later.is_empty() {
-            self.suppressed = self.suppressed.iter().cloned().chain(later).collect();
+            // Whoever awaits the task has the same error; it stays as it was there.
+            Arc::make_mut(&mut self.failure).suppressed.extend(later);
         }
         self
     }
 
     /// Whether both tell of the same event: a task that awaited a failed sibling hands its error on.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.path, &other.path)
+        Arc::ptr_eq(&self.failure.path, &other.failure.path)
     }
 
     /// Whether it only says that something had been halted, as opposed to having gone wrong.
     pub(crate) fn is_from_halting(&self) -> bool {
-        match &self.cause {
+        match &self.failure.cause {
             Cause::Halted | Cause::Closed(_) => true,
             Cause::Panic(_) | Cause::DaemonEnded => false,
             Cause::Error(error) => tells_of_halting(error.as_ref()),
@@ -155,8 +163,9 @@ impl ScopeError {
 
 impl fmt::Display for ScopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.cause)?;
-        match self.suppressed.len() {
+        let Failure { path, cause, suppressed } = &*self.failure;
+        write!(f, "{path}: {cause}")?;
+        match suppressed.len() {
             0 => Ok(()),
             more => write!(f, " (and {more} more)"),
         }
@@ -165,7 +174,7 @@ impl fmt::Display for ScopeError {
 
 impl Error for ScopeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.cause {
+        match &self.failure.cause {
             Cause::Error(error) => error.source(),
             Cause::Panic(_) | Cause::DaemonEnded | Cause::Halted | Cause::Closed(_) => None,
         }

@@ -32,13 +32,13 @@ impl Scope {
     {
         let extent = self.extent(&name.into())?;
         let scope = extent.scope.clone();
-        let ending = extent.live(body(scope.clone())).await;
+        let ending = extent.live(body(scope.clone())).await.map(|result| result.map_err(Into::into));
         drop(extent);
         let later = scope.halt().await.error;
         match ending {
             Some(Ok(value)) => later.map_or(Ok(value), Err),
-            Some(Err(error)) => Err(scope.first(error.into(), later)),
-            None => Err(later.unwrap_or_else(|| ScopeError::new(scope.path(), Cause::Halted))),
+            Some(Err(error)) => Err(scope.first(Some(error), later)),
+            None => Err(scope.first(None, later)),
         }
     }
 
@@ -61,23 +61,18 @@ impl Scope {
     {
         let mut extent = self.extent(&name.into())?;
         let scope = extent.scope.clone();
-        let ending = extent.live(init(scope.clone())).await;
-        if let Some(Ok(value)) = ending {
-            extent.provided = scope.inner.provide();
-            if extent.provided {
+        let failure = match extent.live(init(scope.clone())).await {
+            Some(Ok(value)) if scope.inner.provide() => {
+                extent.provided = true;
                 return Ok(value);
             }
-            drop(value);
-            drop(extent);
-            let error = scope.halt().await.error;
-            return Err(error.unwrap_or_else(|| ScopeError::new(scope.path(), Cause::Halted)));
-        }
+            // Provided, but too late.
+            Some(Ok(_)) | None => None,
+            Some(Err(error)) => Some(error.into()),
+        };
         drop(extent);
         let later = scope.halt().await.error;
-        match ending {
-            Some(Err(error)) => Err(scope.first(error.into(), later)),
-            Some(Ok(_)) | None => Err(later.unwrap_or_else(|| ScopeError::new(scope.path(), Cause::Halted))),
-        }
+        Err(scope.first(failure, later))
     }
 
     fn extent(&self, name: &Name) -> Result<Extent, ScopeError> {
@@ -85,10 +80,13 @@ impl Scope {
         Extent::open(self.child(name.clone())).map_err(closed)
     }
 
-    /// The body's own error with what came later attached.
-    fn first(&self, error: BoxError, later: Option<ScopeError>) -> ScopeError {
-        let error = ScopeError::from_error(|| self.path(), error);
-        error.suppress(later)
+    /// The body's own error, if it has one, with what came later attached.
+    fn first(&self, error: Option<BoxError>, later: Option<ScopeError>) -> ScopeError {
+        match (error, later) {
+            (Some(error), later) => ScopeError::from_error(|| self.path(), error).suppress(later),
+            (None, Some(later)) => later,
+            (None, None) => ScopeError::new(self.path(), Cause::Halted),
+        }
     }
 }
 

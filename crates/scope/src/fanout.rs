@@ -30,8 +30,8 @@ pub enum Overflow {
 #[must_use = "a subscriber that is not read lags, or blocks the sender"]
 pub struct Subscriber<T> {
     hub: Arc<Hub<T>>,
-    /// Its queue; `None` when it subscribed after the close.
-    slot: Option<usize>,
+    /// Its queue in the hub.
+    slot: usize,
 }
 
 /// The sending end. Closes when the last of the handles that share it goes.
@@ -71,10 +71,8 @@ impl<T> Emitter<T> {
 
     pub(crate) fn subscribe(&self, capacity: usize, overflow: Overflow) -> Subscriber<T> {
         assert!(capacity > 0, "a subscriber needs room for one value at least");
-        let mut state = self.hub.lock();
         let queue = Queue { values: VecDeque::new(), capacity, overflow, lost: 0, waker: None };
-        let slot = (!state.closed).then(|| state.queues.insert(queue));
-        drop(state);
+        let slot = self.hub.lock().queues.insert(queue);
         Subscriber { hub: Arc::clone(&self.hub), slot }
     }
 
@@ -170,10 +168,9 @@ impl<T> Stream for Subscriber<T> {
     type Item = Result<T, Lagged>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(slot) = self.slot else { return Poll::Ready(None) };
         let mut state = self.hub.lock();
         let closed = state.closed;
-        let queue = &mut state.queues[slot];
+        let queue = &mut state.queues[self.slot];
         if queue.lost > 0 {
             return Poll::Ready(Some(Err(Lagged(std::mem::take(&mut queue.lost)))));
         }
@@ -197,16 +194,14 @@ impl<T> Stream for Subscriber<T> {
 
 impl<T> Drop for Subscriber<T> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
-            let queue = self.hub.lock().queues.remove(slot);
-            drop(queue);
-            self.hub.room.notify_waiters();
-        }
+        let queue = self.hub.lock().queues.remove(self.slot);
+        drop(queue);
+        self.hub.room.notify_waiters();
     }
 }
 
 impl<T> fmt::Debug for Subscriber<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscriber").field("live", &self.slot.is_some()).finish_non_exhaustive()
+        f.debug_struct("Subscriber").field("closed", &self.hub.lock().closed).finish_non_exhaustive()
     }
 }

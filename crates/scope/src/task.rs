@@ -142,8 +142,10 @@ impl<T> Future for Task<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let joined = ready!(Pin::new(&mut self.join).poll(cx));
         Poll::Ready(joined.unwrap_or_else(|lost| match lost.try_into_panic() {
-            // Panics in a poll never get here. This is one in a destructor, which the scope has recorded with its path.
-            Ok(payload) => Err(TaskError::Failed(ScopeError::panicked(String::new(), &*payload))),
+            // Panics in a poll never get here. This is one in a destructor; its path is in the scope's own record.
+            Ok(payload) => {
+                Err(TaskError::Failed(ScopeError::panicked("a task being dropped".to_owned(), &*payload)))
+            }
             Err(_) => Err(TaskError::Halted),
         }))
     }

@@ -6,6 +6,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::deadline::from_now;
 use crate::entries::{Key, Part};
 use crate::finalizer::{self, Finalizer};
 use crate::inner::{Inner, Order, Progress};
@@ -53,7 +54,7 @@ impl Drop for Teardown {
 impl Teardown {
     /// Waits for what a finalizer does. One whose turn comes late still gets the grace period.
     async fn join(&self, deadline: &Deadline) {
-        let grace = Instant::now() + self.scope.limits.grace;
+        let grace = from_now(self.scope.limits.grace);
         while !self.scope.halt_when_joined(deadline) {
             tokio::select! {
                 biased;
@@ -87,7 +88,7 @@ impl Teardown {
                     () = self.scope.wake.notified() => {}
                     () = deadline.expired() => {
                         self.tell(self.scope.all_to_stop(), deadline);
-                        cutoff = Some(Instant::now() + self.scope.limits.grace);
+                        cutoff = Some(from_now(self.scope.limits.grace));
                     }
                 },
                 (Some(_), Progress::Scopes | Progress::Empty) => self.scope.wake.notified().await,

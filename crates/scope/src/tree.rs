@@ -1,7 +1,12 @@
 //! The live tree, for people and for tests that prove nothing is left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use crate::Name;
+use crate::entries::{Entry, Part};
 use crate::inner::Inner;
 
 /// One scope, task, thread or finalizer that exists right now.
@@ -80,5 +85,25 @@ pub(crate) fn list(scope: &Inner) -> Node {
 /// What a scope tells about one of its entries under its lock.
 pub(crate) enum Listed {
     Leaf(Node),
-    Scope(std::sync::Arc<Inner>),
+    Scope(Arc<Inner>),
+}
+
+impl Entry {
+    pub(crate) fn list(&self) -> Listed {
+        let leaf = |name: &Name, kind, born: Instant| {
+            let state = if self.asked { NodeState::Halting } else { NodeState::Live };
+            Listed::Leaf(Node {
+                name: name.to_string(),
+                kind,
+                state,
+                age: born.elapsed(),
+                children: Vec::new(),
+            })
+        };
+        match &self.part {
+            Part::Work(work) => leaf(&work.name, work.kind, work.born),
+            Part::Finalizer(name, born, _) => leaf(name, NodeKind::Finalizer, *born),
+            Part::Scope(scope) => Listed::Scope(Arc::clone(scope)),
+        }
+    }
 }

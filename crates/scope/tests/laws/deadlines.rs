@@ -79,6 +79,28 @@ async fn a_child_that_was_halting_already_is_held_to_its_parents_deadline() {
     assert_eq!(report.elapsed.as_secs(), 2);
 }
 
+/// Law 5.
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_halted_for_itself_still_has_no_more_than_its_halting_owner() {
+    let root = Scope::root("main").cleanup_deadline(2 * SECOND).open().unwrap();
+    let child = root.child("child").open().unwrap();
+    let grandchild = child.child("grandchild").cleanup_deadline(60 * SECOND).open().unwrap();
+    let (tell, left) = oneshot::channel();
+    grandchild
+        .ensure("measure", |Cleanup { deadline, .. }| async move {
+            tell.send(deadline.remaining()).ok();
+            Ok::<_, BoxError>(())
+        })
+        .unwrap();
+    root.ensure("impatient", move |_| async move {
+        grandchild.halt().await;
+        Ok::<_, BoxError>(())
+    })
+    .unwrap();
+    root.halt().await;
+    assert_eq!(left.await.unwrap(), 2 * SECOND);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_halt_under_way_can_be_shortened_but_not_extended() {
     let root = Scope::root("main").cleanup_deadline(10 * SECOND).open().unwrap();
@@ -105,6 +127,23 @@ async fn a_finalizer_whose_turn_comes_after_the_deadline_still_gets_the_grace_pe
     let report = root.halt().await;
     assert_eq!(report.stuck, ["main/hangs"]);
     assert_eq!(trace.events(), ["killed the child"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_its_caller_neither_polls_nor_drops_is_waited_for_until_the_deadline() {
+    let (root, trace) = (Scope::root("main").cleanup_deadline(SECOND).open().unwrap(), Trace::default());
+    let inside = trace.clone();
+    let mut run = Box::pin(root.run("held", |scope| async move {
+        inside.ensure(&scope, "cleaned");
+        let _body = inside.mark("body dropped");
+        std::future::pending::<Result<(), BoxError>>().await
+    }));
+    assert!(run.as_mut().now_or_never().is_none());
+    let report = root.halt().await;
+    assert_eq!(report.stuck, ["main/held"]);
+    assert_eq!(trace.events(), ["cleaned"]);
+    assert!(run.await.is_err());
+    assert_eq!(trace.events(), ["cleaned", "body dropped"]);
 }
 
 /// Blocking work cannot be aborted: it is told, and named if it stays.

@@ -14,7 +14,13 @@ struct Limit(u32);
 #[tokio::test]
 async fn context_is_inherited_and_what_a_child_sets_stays_with_it() {
     let root = root();
-    let parent = root.child("parent").context(Region("north")).context(Limit(1)).open().unwrap();
+    let parent = root
+        .child("parent")
+        .context(Region("west"))
+        .context(Region("north"))
+        .context(Limit(1))
+        .open()
+        .unwrap();
     let group = parent.group("members").unwrap();
     let member = group.scope("member").open().unwrap();
     let child = member.child("child").context(Region("south")).open().unwrap();

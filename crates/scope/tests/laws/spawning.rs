@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::FutureExt;
 use ostler_scope::{BoxError, Closed};
 use tokio::sync::oneshot;
 
@@ -13,7 +14,7 @@ use crate::support::{Trace, root, settle};
 async fn nothing_starts_in_a_scope_that_is_halting_or_gone() {
     let (root, trace) = (root(), Trace::default());
     let (release, hold) = oneshot::channel::<()>();
-    root.ensure("wait", |_| async { hold.await }).unwrap();
+    root.ensure("wait", |_| hold).unwrap();
     let mut release = Some(release);
     drop(root.halt());
     for phase in ["halting", "ended"] {
@@ -149,11 +150,34 @@ fn a_scope_whose_runtime_is_gone_still_ends() {
     let root = runtime.block_on(async { root() });
     let trace = Trace::default();
     root.ensure("never runs", |_| async { Ok::<_, BoxError>(()) }).unwrap();
+    let child = root.child("child").open().unwrap();
     drop(root.spawn("task", trace.until_dropped("dropped")).unwrap());
     drop(runtime);
     assert_eq!(trace.events(), ["dropped"]);
     drop(root.spawn("late", trace.until_dropped("dropped again")).unwrap());
     let report = futures::executor::block_on(root.halt());
-    assert_eq!(report.stuck, ["main/never runs"]);
+    assert_eq!(report.stuck, ["main/never runs", "main/child"]);
+    assert!(child.ended().now_or_never().is_some(), "what was below it has ended too");
     assert_eq!(trace.events(), ["dropped", "dropped again"]);
+}
+
+/// A pooled server is a scope each, so an idle one has to be small.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_scope_takes_less_than_two_kibibytes() {
+    const SCOPES: usize = 20_000;
+    let resident = || {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    };
+    let root = root();
+    let group = root.group("servers").unwrap();
+    let before = resident();
+    for number in 0..SCOPES {
+        drop(group.scope(format!("shop.localhost#{number}")).open().unwrap());
+    }
+    let each = (resident() - before) / SCOPES;
+    assert!(each < 2048, "{each} bytes");
+    println!("{each} bytes for an idle scope");
+    root.halt().await;
 }
