@@ -131,6 +131,7 @@ def nginx_conf(folder, name, workers_conf, http_conf):
     conf.write_text(
         f"""
 daemon off;
+{"user root;" if os.getuid() == 0 else ""}
 worker_processes 1;
 pid {base}/nginx.pid;
 error_log {base}/error.log warn;

@@ -19,7 +19,16 @@ const WILDCARD_MAX: usize = 10;
 const OF_COMMAND: [&str; 6] = ["ready", "socket", "env", "env_pass", "cwd", "kill_timeout"];
 
 /// Keys that mean nothing where Ostler neither starts nor stops the server.
-const OF_STARTED: [&str; 5] = ["start_timeout", "idle_timeout", "drain_timeout", "max_age", "max_uses"];
+const OF_STARTED: [&str; 8] = [
+    "start_timeout",
+    "idle_timeout",
+    "drain_timeout",
+    "check_interval",
+    "check_timeout",
+    "unhealthy_after",
+    "max_age",
+    "max_uses",
+];
 
 /// Turns the section of the server at `path` into a server, or says why it is none.
 pub(crate) fn server(

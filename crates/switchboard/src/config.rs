@@ -98,11 +98,11 @@ impl Trust {
 /// Where the name of the server comes from when the request's own host has no rule, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Naming {
-    /// A request header that names the host to serve.
-    pub app_header: Option<HeaderName>,
     /// Whether the first label of a host is searched as a name of its own: `shop.example.com` and `shop.localhost` then both
     /// go to `shop`.
     pub first_label: bool,
+    /// A request header that names the host to serve.
+    pub app_header: Option<HeaderName>,
     /// The host that serves the rest.
     pub default_host: Option<String>,
 }

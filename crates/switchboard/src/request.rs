@@ -48,8 +48,8 @@ pub(crate) fn admit<B>(request: &mut Request<B>) -> Result<HeaderValue, Problem>
     }
 }
 
-/// The names under which a request's rule is searched, one after another: the host, what the application header says, the
-/// host's first label, the default. Only what is configured and a valid host name is among them.
+/// The names under which a request's rule is searched, one after another: the host, its first label, what the application
+/// header says, the default. Only what is configured and a valid host name is among them.
 pub(crate) fn names(
     host: &HeaderValue,
     app: Option<&HeaderValue>,
@@ -61,7 +61,7 @@ pub(crate) fn names(
         host.as_ref().filter(|_| naming.first_label).and_then(HostName::first_label).map(str::to_owned);
     let host = host.map(|host| host.as_str().to_owned());
     let app = app.and_then(read).map(|app| app.as_str().to_owned());
-    [host, app, label, naming.default_host.clone()].into_iter().flatten()
+    [host, label, app, naming.default_host.clone()].into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
         };
         assert_eq!(
             found("Shop.example.com:80", Some("cart"), &naming),
-            ["shop.example.com", "cart", "shop", "default"]
+            ["shop.example.com", "shop", "cart", "default"]
         );
         assert_eq!(found("shop:80", None, &naming), ["shop", "default"]);
         assert_eq!(found("127.0.0.1:80", None, &naming), ["127.0.0.1", "default"]);

@@ -8,22 +8,22 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-pub struct Client {
+pub(crate) struct Client {
     stream: Stream,
     read: Vec<u8>,
 }
 
 impl Client {
-    pub async fn connect(address: &Address) -> Self {
+    pub(crate) async fn connect(address: &Address) -> Self {
         Self { stream: Stream::connect(address).await.unwrap(), read: Vec::new() }
     }
 
-    pub async fn send(&mut self, bytes: &str) {
+    pub(crate) async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
     /// Reads until `end` has come and returns everything up to it.
-    pub async fn read_to(&mut self, end: &str) -> String {
+    pub(crate) async fn read_to(&mut self, end: &str) -> String {
         loop {
             if let Some(at) = find(&self.read, end.as_bytes()) {
                 let rest = self.read.split_off(at + end.len());
@@ -37,7 +37,7 @@ impl Client {
     }
 
     /// Reads until the server closes: with a FIN (`Ok`) or a reset (`Err`).
-    pub async fn read_to_close(&mut self) -> io::Result<String> {
+    pub(crate) async fn read_to_close(&mut self) -> io::Result<String> {
         loop {
             let read = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
             if read.expect("the server does not close")? == 0 {

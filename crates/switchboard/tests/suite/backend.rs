@@ -1,0 +1,97 @@
+//! A server that does byte for byte what a test wants.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ostler_net::{Address, Listener, Stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+
+/// A scripted server. It ends when it is dropped.
+pub(crate) struct Backend {
+    pub(crate) address: Address,
+    connections: Arc<AtomicUsize>,
+    _serving: JoinSet<()>,
+}
+
+/// One connection to a [`Backend`].
+pub(crate) struct Peer {
+    stream: Stream,
+    read: Vec<u8>,
+}
+
+impl Backend {
+    /// Runs `script` for each connection, with its number, counted from 0.
+    pub(crate) async fn start<F, Fut>(script: F) -> Self
+    where
+        F: Fn(usize, Peer) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.address().clone();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut scripts = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                scripts.spawn(script(number, Peer { stream, read: Vec::new() }));
+            }
+        });
+        Self { address, connections, _serving: serving }
+    }
+
+    /// Answers every request head with `answer`.
+    pub(crate) async fn answering(answer: &'static str) -> Self {
+        Self::start(move |_number, mut peer| async move {
+            while peer.head().await.is_some() {
+                peer.send(answer).await;
+            }
+        })
+        .await
+    }
+
+    /// Connections accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Peer {
+    pub(crate) async fn send(&mut self, bytes: &str) {
+        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    /// The next request head, or None when the proxy has closed the connection.
+    pub(crate) async fn head(&mut self) -> Option<String> {
+        self.read_to("\r\n\r\n").await
+    }
+
+    /// Everything up to `end`, or None when the proxy closes before.
+    pub(crate) async fn read_to(&mut self, end: &str) -> Option<String> {
+        loop {
+            let found = self.read.windows(end.len()).position(|window| window == end.as_bytes());
+            if let Some(at) = found {
+                let rest = self.read.split_off(at + end.len());
+                let text = std::mem::replace(&mut self.read, rest);
+                return Some(String::from_utf8(text).unwrap());
+            }
+            if self.stream.read_buf(&mut self.read).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Waits until the proxy closes or resets the connection.
+    pub(crate) async fn closed(&mut self) {
+        let closing = async {
+            while self.stream.read_buf(&mut self.read).await.unwrap_or(0) > 0 {}
+        };
+        timeout(PATIENCE, closing).await.expect("the proxy keeps the connection");
+    }
+}

@@ -1,0 +1,52 @@
+//! A client that sees every byte.
+
+use std::io;
+
+use ostler_net::{Address, Stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+
+pub(crate) struct Client {
+    stream: Stream,
+    read: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: &Address) -> Self {
+        Self { stream: Stream::connect(address).await.unwrap(), read: Vec::new() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &str) {
+        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    /// Reads until `end` has come and returns everything up to it.
+    pub(crate) async fn read_to(&mut self, end: &str) -> String {
+        loop {
+            if let Some(at) = find(&self.read, end.as_bytes()) {
+                let rest = self.read.split_off(at + end.len());
+                let text = std::mem::replace(&mut self.read, rest);
+                return String::from_utf8(text).unwrap();
+            }
+            let count = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+            let count = count.expect("the server says nothing").unwrap();
+            assert_ne!(count, 0, "closed after {:?}", String::from_utf8_lossy(&self.read));
+        }
+    }
+
+    /// Reads until the server closes: with a FIN (`Ok`) or a reset (`Err`).
+    pub(crate) async fn read_to_close(&mut self) -> io::Result<String> {
+        loop {
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+            if read.expect("the server does not close")? == 0 {
+                return Ok(String::from_utf8(std::mem::take(&mut self.read)).unwrap());
+            }
+        }
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}

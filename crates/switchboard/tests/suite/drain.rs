@@ -1,0 +1,83 @@
+//! The end of a switchboard with requests in flight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ostler_http::{Drain, Phase};
+use ostler_scope::Deadline;
+use tokio::sync::Notify;
+
+use crate::PATIENCE;
+use crate::backend::Backend;
+use crate::stage::{Cast, Stage};
+
+const SSE: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n8\r\ndata: a\n\r\n";
+
+#[tokio::test]
+async fn an_event_stream_ends_cleanly_at_once() {
+    let backend = Backend::start(|_number, mut peer| async move {
+        peer.head().await;
+        peer.send(SSE).await;
+        peer.closed().await;
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    client.read_to("data: a\n\r\n").await;
+    let drain = stage.switchboard.drain(Deadline::after(PATIENCE)).await;
+    assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
+    assert_eq!(client.read_to_close().await.unwrap(), "0\r\n\r\n");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_response_in_flight_is_finished_before_its_server_is_stopped() {
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (arrive, released) = (Arc::clone(&arrived), Arc::clone(&release));
+    let backend = Backend::start(move |_number, mut peer| {
+        let (arrive, released) = (Arc::clone(&arrive), Arc::clone(&released));
+        async move {
+            peer.head().await;
+            arrive.notify_one();
+            released.notified().await;
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+            peer.closed().await;
+        }
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    arrived.notified().await;
+    let halting = stage.scope.halt();
+    while ostler_net::Stream::connect(stage.switchboard.address()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.leases("a.localhost"), 1);
+    release.notify_one();
+    let answer = client.read_to_close().await.unwrap();
+    assert!(answer.ends_with("ok"), "{answer}");
+    assert!(halting.await.error.is_none());
+}
+
+#[tokio::test]
+async fn a_tunnel_is_waited_for_until_the_deadline_and_then_reset() {
+    let backend = Backend::start(|_number, mut peer| async move {
+        peer.head().await;
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+        peer.closed().await;
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+    client.read_to("\r\n\r\n").await;
+    let drain = stage.switchboard.drain(Deadline::after(Duration::from_millis(30))).await;
+    let Drain::TimedOut { remaining, aborted: 1, stuck: 0 } = &drain else { panic!("{drain}") };
+    assert_eq!(remaining.0.get(&Phase::Upgraded), Some(&1));
+    client.read_to_close().await.unwrap_err();
+    stage.until_leases("a.localhost", 0).await;
+    assert!(stage.scope.halt().await.error.is_some());
+}
