@@ -118,3 +118,13 @@ async fn the_program_may_choose_its_exit_code_by_how_it_ended() {
     let (exit, ..) = Program::start("overrun").end().await;
     assert_eq!(exit, Some(3));
 }
+
+/// A pooled server is a scope each, so an idle one has to be small. In a process of its own, where nothing else allocates.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_scope_takes_less_than_two_kibibytes() {
+    let (exit, said, complaints) = Program::start("measure").end().await;
+    assert_eq!((exit, complaints.as_str()), (Some(0), ""));
+    let bytes: usize = said[1].strip_suffix(" bytes for an idle scope").unwrap().parse().unwrap();
+    assert!((100..2048).contains(&bytes), "{bytes}");
+}

@@ -160,24 +160,3 @@ fn a_scope_whose_runtime_is_gone_still_ends() {
     assert!(child.ended().now_or_never().is_some(), "what was below it has ended too");
     assert_eq!(trace.events(), ["dropped", "dropped again"]);
 }
-
-/// A pooled server is a scope each, so an idle one has to be small.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn an_idle_scope_takes_less_than_two_kibibytes() {
-    const SCOPES: usize = 20_000;
-    let resident = || {
-        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
-    };
-    let root = root();
-    let group = root.group("servers").unwrap();
-    let before = resident();
-    for number in 0..SCOPES {
-        drop(group.scope(format!("shop.localhost#{number}")).open().unwrap());
-    }
-    let each = (resident() - before) / SCOPES;
-    assert!(each < 2048, "{each} bytes");
-    println!("{each} bytes for an idle scope");
-    root.halt().await;
-}
