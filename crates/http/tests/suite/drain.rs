@@ -13,8 +13,10 @@ use ostler_net::Stream;
 use ostler_scope::{Deadline, Scope};
 use tokio::sync::Notify;
 
-use crate::client::Client;
-use crate::{PATIENCE, echo, listener};
+use ostler_testing::Client;
+use ostler_testing::PATIENCE;
+
+use crate::{echo, listener};
 
 /// A server whose handlers announce themselves and then wait to be released.
 struct Slow {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ostler_http::ServerConfig;
 use ostler_scope::Scope;
 
-use crate::client::Client;
 use crate::echo;
+use ostler_testing::Client;
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -38,7 +38,7 @@ async fn a_head_that_never_ends_is_cut_off_however_steadily_it_drips() {
             }
         }
     };
-    tokio::time::timeout(crate::PATIENCE, dripping).await.expect("the drip is still served");
+    tokio::time::timeout(ostler_testing::PATIENCE, dripping).await.expect("the drip is still served");
     assert!(scope.halt().await.error.is_none());
 }
 

@@ -1,12 +1,11 @@
 //! The server through its public interface, over real sockets.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod client;
 mod drain;
 mod limits;
 mod serving;
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -16,9 +15,6 @@ use hyper::{Request, Response};
 use ostler_http::{Server, ServerConfig, Workers, WorkersConfig};
 use ostler_net::Listener;
 use ostler_scope::Scope;
-
-/// How long a test waits for what must happen before it says that it did not.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn listener() -> Listener {
     Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap()

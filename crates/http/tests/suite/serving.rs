@@ -10,8 +10,8 @@ use hyper::{Request, Response};
 use ostler_http::{Phase, Server, ServerConfig};
 use ostler_scope::Scope;
 
-use crate::client::Client;
 use crate::{echo, listener, workers};
+use ostler_testing::Client;
 
 #[tokio::test]
 async fn requests_on_one_connection_are_answered_in_order() {

@@ -7,12 +7,11 @@ use ostler_http::{Drain, Phase};
 use ostler_scope::Deadline;
 use tokio::sync::Notify;
 
-use crate::PATIENCE;
-use crate::backend::Backend;
 use crate::stage::{Cast, Stage};
+use ostler_testing::Backend;
+use ostler_testing::PATIENCE;
 
-const SSE: &str =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n8\r\ndata: a\n\r\n";
+const SSE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n8\r\ndata: a\n\r\n";
 
 #[tokio::test]
 async fn an_event_stream_ends_cleanly_at_once() {

@@ -3,8 +3,8 @@
 use ostler_switchboard::{Naming, SwitchboardConfig};
 use tokio::sync::mpsc;
 
-use crate::backend::Backend;
 use crate::stage::{Cast, Setting, Stage};
+use ostler_testing::Backend;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -56,7 +56,8 @@ async fn hop_by_hop_fields_end_here_and_the_client_is_introduced() {
     assert_eq!(line, "get /path?query http/1.1");
     let mut names: Vec<_> = fields.lines().filter_map(|field| field.split_once(": ")).collect();
     names.sort_unstable();
-    let ids: Vec<_> = names.extract_if(.., |(name, _)| matches!(*name, "traceparent" | "x-request-id")).collect();
+    let ids: Vec<_> =
+        names.extract_if(.., |(name, _)| matches!(*name, "traceparent" | "x-request-id")).collect();
     assert_eq!(
         names,
         [
@@ -154,10 +155,9 @@ async fn a_request_in_absolute_form_is_routed_by_its_target() {
 
 #[tokio::test]
 async fn an_http_1_0_client_gets_an_answer_it_understands() {
-    let backend = Backend::answering(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-    )
-    .await;
+    let backend =
+        Backend::answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+            .await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
     let mut client = stage.client().await;
     client.send("GET / HTTP/1.0\r\nHost: a.localhost\r\n\r\n").await;
@@ -179,9 +179,12 @@ async fn a_server_is_named_by_first_label_then_by_header_then_by_default() {
     let fixed = ["shop", "cart", "default"].map(|host| (host, backend.address.clone())).to_vec();
     let stage = Stage::set(Cast::default(), Setting { switchboard, fixed, ..Setting::default() }).await;
     let mut client = stage.client().await;
-    for fields in
-        ["Host: shop.example.com", "Host: 127.0.0.1\r\nX-App-Name: cart", "Host: 127.0.0.1", "Host: elsewhere.example"]
-    {
+    for fields in [
+        "Host: shop.example.com",
+        "Host: 127.0.0.1\r\nX-App-Name: cart",
+        "Host: 127.0.0.1",
+        "Host: elsewhere.example",
+    ] {
         client.send(&format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n")).await;
         assert!(client.read_to("ok").await.starts_with("HTTP/1.1 200"), "{fields}");
     }

@@ -9,9 +9,9 @@ use ostler_pool::PoolConfig;
 use ostler_switchboard::SwitchboardConfig;
 use tokio::sync::Notify;
 
-use crate::backend::Backend;
-use crate::client::Client;
 use crate::stage::{Cast, Setting, Stage};
+use ostler_testing::Backend;
+use ostler_testing::Client;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -97,7 +97,8 @@ async fn a_full_pool_is_503_with_retry_after_and_what_runs_is_not_touched() {
     })
     .await;
     let cast = Cast::default().with("a.localhost", &backend.address).with("b.localhost", &backend.address);
-    let pool = PoolConfig { max_servers: 1, wait_timeout: Duration::from_millis(50), ..PoolConfig::default() };
+    let pool =
+        PoolConfig { max_servers: 1, wait_timeout: Duration::from_millis(50), ..PoolConfig::default() };
     let stage = Stage::set(cast, Setting { pool, ..Setting::default() }).await;
     let mut busy = stage.client().await;
     busy.send("GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
@@ -132,11 +133,9 @@ async fn a_server_that_nobody_listens_for_is_502() {
     while ostler_net::Stream::connect(&gone).await.is_ok() {
         tokio::task::yield_now().await;
     }
-    let stage = Stage::set(
-        Cast::default(),
-        Setting { fixed: vec![("old.localhost", gone)], ..Setting::default() },
-    )
-    .await;
+    let stage =
+        Stage::set(Cast::default(), Setting { fixed: vec![("old.localhost", gone)], ..Setting::default() })
+            .await;
     let answer = get(&mut stage.client().await, "old.localhost").await;
     assert_eq!(status(&answer), "502");
     assert!(answer.contains("urn:ostler:problem:unreachable"), "{answer}");
@@ -199,7 +198,7 @@ async fn a_client_that_goes_away_cancels_its_exchange_and_frees_the_lease() {
     arrived.notified().await;
     assert_eq!(stage.leases("a.localhost"), 1);
     drop(client);
-    tokio::time::timeout(crate::PATIENCE, cancelled.notified()).await.expect("the exchange goes on");
+    tokio::time::timeout(ostler_testing::PATIENCE, cancelled.notified()).await.expect("the exchange goes on");
     stage.until_leases("a.localhost", 0).await;
     stage.end().await;
 }

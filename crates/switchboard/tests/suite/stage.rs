@@ -12,7 +12,7 @@ use ostler_pool::{Factory, Key, Policy, Pool, PoolConfig, Resource, Start};
 use ostler_scope::{BoxError, Deadline, Scope};
 use ostler_switchboard::{Routes, Switchboard, SwitchboardConfig, Target};
 
-use crate::client::Client;
+use ostler_testing::Client;
 
 /// What happens when a server is started.
 type Play = Box<dyn Fn() -> BoxFuture<'static, Result<Address, BoxError>> + Send + Sync>;
@@ -126,7 +126,8 @@ impl Stage {
 
     pub(crate) async fn set(cast: Cast, setting: Setting) -> Self {
         let scope = Scope::root("test").open().unwrap();
-        let workers = Workers::start(&scope, WorkersConfig { threads: std::num::NonZeroUsize::new(1) }).unwrap();
+        let workers =
+            Workers::start(&scope, WorkersConfig { threads: std::num::NonZeroUsize::new(1) }).unwrap();
         let pool = Pool::start(&scope, setting.pool, cast.clone()).unwrap();
         let mut routes = Routes::new();
         routes.insert("*.localhost".parse().unwrap(), Target::Pooled);
@@ -155,7 +156,7 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        tokio::time::timeout(crate::PATIENCE, waiting).await.unwrap_or_else(|_| {
+        tokio::time::timeout(ostler_testing::PATIENCE, waiting).await.unwrap_or_else(|_| {
             panic!("{host} has {} leases instead of {count}", self.leases(host));
         });
     }

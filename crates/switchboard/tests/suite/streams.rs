@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::backend::Backend;
 use crate::stage::{Cast, Stage};
+use ostler_testing::Backend;
 
 #[tokio::test]
 async fn each_event_passes_as_it_comes_and_the_stream_holds_a_lease() {
@@ -15,7 +15,10 @@ async fn each_event_passes_as_it_comes_and_the_stream_holds_a_lease() {
         let next = Arc::clone(&release);
         async move {
             peer.head().await;
-            peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            peer.send(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+            )
+            .await;
             for event in ["a", "b"] {
                 next.notified().await;
                 peer.send(&format!("9\r\ndata: {event}\n\n\r\n")).await;
@@ -43,7 +46,8 @@ async fn an_upgraded_connection_passes_bytes_both_ways_and_holds_a_lease_to_its_
     let backend = Backend::start(|_number, mut peer| async move {
         let head = peer.head().await.unwrap().to_lowercase();
         assert!(head.contains("\r\nupgrade: websocket\r\n") && head.contains("\r\nconnection: upgrade\r\n"));
-        peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
         while let Some(word) = peer.read_to(".").await {
             peer.send(&word.to_uppercase()).await;
         }
@@ -68,13 +72,14 @@ async fn an_upgraded_connection_passes_bytes_both_ways_and_holds_a_lease_to_its_
 
 #[tokio::test]
 async fn a_refused_upgrade_is_an_ordinary_answer() {
-    let backend =
-        Backend::answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+    let backend = Backend::answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
     let mut client = stage.client().await;
     for _ in 0..2 {
         client
-            .send("GET /ws HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .send(
+                "GET /ws HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            )
             .await;
         assert!(client.read_to("no").await.starts_with("HTTP/1.1 403 "));
     }

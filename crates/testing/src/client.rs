@@ -8,22 +8,35 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-pub(crate) struct Client {
+/// A connection whose every byte a test sends and reads. It panics where a test should fail.
+#[derive(Debug)]
+pub struct Client {
     stream: Stream,
     read: Vec<u8>,
 }
 
 impl Client {
-    pub(crate) async fn connect(address: &Address) -> Self {
+    /// Connects to `address`.
+    ///
+    /// # Panics
+    /// When nobody accepts there.
+    pub async fn connect(address: &Address) -> Self {
         Self { stream: Stream::connect(address).await.unwrap(), read: Vec::new() }
     }
 
-    pub(crate) async fn send(&mut self, bytes: &str) {
+    /// Sends `bytes` as they are.
+    ///
+    /// # Panics
+    /// When the connection is broken.
+    pub async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
     /// Reads until `end` has come and returns everything up to it.
-    pub(crate) async fn read_to(&mut self, end: &str) -> String {
+    ///
+    /// # Panics
+    /// When the server closes before, or says nothing for too long.
+    pub async fn read_to(&mut self, end: &str) -> String {
         loop {
             if let Some(at) = find(&self.read, end.as_bytes()) {
                 let rest = self.read.split_off(at + end.len());
@@ -37,7 +50,13 @@ impl Client {
     }
 
     /// Reads until the server closes: with a FIN (`Ok`) or a reset (`Err`).
-    pub(crate) async fn read_to_close(&mut self) -> io::Result<String> {
+    ///
+    /// # Errors
+    /// The connection was reset.
+    ///
+    /// # Panics
+    /// When the server does not close.
+    pub async fn read_to_close(&mut self) -> io::Result<String> {
         loop {
             let read = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
             if read.expect("the server does not close")? == 0 {

@@ -11,21 +11,27 @@ use tokio::time::timeout;
 use crate::PATIENCE;
 
 /// A scripted server. It ends when it is dropped.
-pub(crate) struct Backend {
-    pub(crate) address: Address,
+#[derive(Debug)]
+pub struct Backend {
+    /// Where it listens.
+    pub address: Address,
     connections: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
 }
 
 /// One connection to a [`Backend`].
-pub(crate) struct Peer {
+#[derive(Debug)]
+pub struct Peer {
     stream: Stream,
     read: Vec<u8>,
 }
 
 impl Backend {
     /// Runs `script` for each connection, with its number, counted from 0.
-    pub(crate) async fn start<F, Fut>(script: F) -> Self
+    ///
+    /// # Panics
+    /// When it cannot listen on a loopback port.
+    pub async fn start<F, Fut>(script: F) -> Self
     where
         F: Fn(usize, Peer) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -47,7 +53,7 @@ impl Backend {
     }
 
     /// Answers every request head with `answer`.
-    pub(crate) async fn answering(answer: &'static str) -> Self {
+    pub async fn answering(answer: &'static str) -> Self {
         Self::start(move |_number, mut peer| async move {
             while peer.head().await.is_some() {
                 peer.send(answer).await;
@@ -57,23 +63,30 @@ impl Backend {
     }
 
     /// Connections accepted so far.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
 impl Peer {
-    pub(crate) async fn send(&mut self, bytes: &str) {
+    /// Sends `bytes` as they are.
+    ///
+    /// # Panics
+    /// When the connection is broken.
+    pub async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
     /// The next request head, or None when the proxy has closed the connection.
-    pub(crate) async fn head(&mut self) -> Option<String> {
+    pub async fn head(&mut self) -> Option<String> {
         self.read_to("\r\n\r\n").await
     }
 
     /// Everything up to `end`, or None when the proxy closes before.
-    pub(crate) async fn read_to(&mut self, end: &str) -> Option<String> {
+    ///
+    /// # Panics
+    /// When it is not UTF-8.
+    pub async fn read_to(&mut self, end: &str) -> Option<String> {
         loop {
             let found = self.read.windows(end.len()).position(|window| window == end.as_bytes());
             if let Some(at) = found {
@@ -88,10 +101,11 @@ impl Peer {
     }
 
     /// Waits until the proxy closes or resets the connection.
-    pub(crate) async fn closed(&mut self) {
-        let closing = async {
-            while self.stream.read_buf(&mut self.read).await.unwrap_or(0) > 0 {}
-        };
+    ///
+    /// # Panics
+    /// When it keeps the connection for too long.
+    pub async fn closed(&mut self) {
+        let closing = async { while self.stream.read_buf(&mut self.read).await.unwrap_or(0) > 0 {} };
         timeout(PATIENCE, closing).await.expect("the proxy keeps the connection");
     }
 }
