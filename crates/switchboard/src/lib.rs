@@ -22,6 +22,7 @@ mod body;
 mod config;
 mod counters;
 mod forwarded;
+mod frames;
 mod hop;
 mod problem;
 mod proxy;

@@ -20,7 +20,7 @@ use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
 use crate::forwarded::Introduction;
 use crate::switchboard::Target;
-use crate::tunnel::tunnel;
+use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
 use crate::{Problem, Routes, hop, request, trace};
 
@@ -136,7 +136,8 @@ where
             };
             let server = hyper::upgrade::on(&mut response);
             let upgraded = session.connection.upgrade();
-            tokio::task::spawn_local(tunnel(client, server, upgraded, lease));
+            let protocol = Protocol::of(&switched);
+            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease));
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
         }

@@ -1,30 +1,126 @@
 //! An upgraded connection, such as a WebSocket, between a client and its server.
 
-use hyper::upgrade::OnUpgrade;
+use std::io;
+
+use http::HeaderValue;
+use hyper::upgrade::{OnUpgrade, Upgraded as Stream};
 use hyper_util::rt::TokioIo;
 use ostler_http::{Ending, Upgraded};
 use ostler_net::Address;
 use ostler_pool::Lease;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional, split};
+use tokio_util::sync::CancellationToken;
+
+use crate::frames::{Frames, GOING_AWAY, GOING_AWAY_MASKED};
+
+/// What is read at once in one direction, in bytes.
+const CHUNK: usize = 8 * 1024;
+
+/// What passes through a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// WebSocket: both sides can be told in its own words that the end has come.
+    WebSocket,
+    /// Something that we do not speak.
+    Other,
+}
+
+impl Protocol {
+    /// From the `Upgrade` field of a 101 response.
+    pub(crate) fn of(upgrade: &HeaderValue) -> Self {
+        if upgrade.as_bytes().eq_ignore_ascii_case(b"websocket") { Self::WebSocket } else { Self::Other }
+    }
+}
 
 /// Copies both ways until both sides have ended, one of them fails, or the client's server aborts. The lease is held
 /// all the while: an open tunnel is use, whether or not anything passes.
+///
+/// When the client's server drains, both ends of a WebSocket are sent a Close frame with code 1001, and are given until
+/// the drain's deadline to answer.
 pub(crate) async fn tunnel(
     client: OnUpgrade,
     server: OnUpgrade,
+    protocol: Protocol,
     upgraded: Upgraded,
     lease: Option<Lease<Address>>,
 ) {
     let copying = async {
-        let (client, server) = tokio::try_join!(client, server).map_err(std::io::Error::other)?;
-        copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await
+        let (client, server) = tokio::try_join!(client, server).map_err(io::Error::other)?;
+        match protocol {
+            Protocol::WebSocket => websocket(client, server, &upgraded).await,
+            Protocol::Other => {
+                copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await.map(|_| ())
+            }
+        }
     };
     tokio::select! {
         copied = copying => match copied {
-            Ok((sent, received)) => tracing::debug!(sent, received, "tunnel ended"),
+            Ok(()) => tracing::debug!("tunnel ended"),
             Err(error) => tracing::debug!(%error, "tunnel broke"),
         },
-        () = upgraded.asked_to(Ending::Abort) => tracing::debug!("tunnel aborted"),
+        () = aborted(&upgraded, protocol) => tracing::debug!("tunnel aborted"),
     }
     drop(lease);
+}
+
+/// A WebSocket waits for the drain itself, and one task at a time may wait; its abort comes from there.
+async fn aborted(upgraded: &Upgraded, protocol: Protocol) {
+    match protocol {
+        Protocol::WebSocket => std::future::pending().await,
+        Protocol::Other => upgraded.asked_to(Ending::Abort).await,
+    }
+}
+
+async fn websocket(client: Stream, server: Stream, upgraded: &Upgraded) -> io::Result<()> {
+    let (from_client, to_client) = split(TokioIo::new(client));
+    let (from_server, to_server) = split(TokioIo::new(server));
+    let finishing = CancellationToken::new();
+    let copying = async {
+        tokio::try_join!(
+            copy(from_client, to_server, &finishing, GOING_AWAY_MASKED),
+            copy(from_server, to_client, &finishing, GOING_AWAY),
+        )
+    };
+    let obeying = async {
+        upgraded.asked_to(Ending::Finish).await;
+        finishing.cancel();
+        upgraded.asked_to(Ending::Abort).await;
+    };
+    tokio::select! {
+        copied = copying => copied.map(|_| ()),
+        () = obeying => Err(io::Error::new(io::ErrorKind::TimedOut, "the drain deadline passed")),
+    }
+}
+
+/// Copies frames until `from` ends. Once `finishing` fires, what is under way is finished, `goodbye` is sent, and the rest
+/// is read and dropped: the answer to a goodbye that the other side gets from us too.
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    finishing: &CancellationToken,
+    goodbye: &[u8],
+) -> io::Result<()> {
+    let mut frames = Frames::default();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = tokio::select! {
+            biased;
+            () = finishing.cancelled(), if frames.is_between() => break,
+            count = from.read(&mut chunk) => count?,
+        };
+        if count == 0 {
+            return to.shutdown().await;
+        }
+        let passing = if finishing.is_cancelled() {
+            frames.finish(&chunk[..count])
+        } else {
+            frames.pass(&chunk[..count]);
+            count
+        };
+        to.write_all(&chunk[..passing]).await?;
+    }
+    to.write_all(goodbye).await?;
+    to.flush().await?;
+    while from.read(&mut chunk).await? > 0 {}
+    to.shutdown().await
 }

@@ -100,6 +100,11 @@ impl Peer {
         }
     }
 
+    /// What has been read and not been asked for.
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.read)
+    }
+
     /// Waits until the proxy closes or resets the connection.
     ///
     /// # Panics

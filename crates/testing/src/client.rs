@@ -49,6 +49,19 @@ impl Client {
         }
     }
 
+    /// Reads exactly `count` bytes.
+    ///
+    /// # Panics
+    /// When the server closes before, or says nothing for too long.
+    pub async fn read_bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+            assert_ne!(read.expect("the server says nothing").unwrap(), 0, "closed");
+        }
+        let rest = self.read.split_off(count);
+        std::mem::replace(&mut self.read, rest)
+    }
+
     /// Reads until the server closes: with a FIN (`Ok`) or a reset (`Err`).
     ///
     /// # Errors

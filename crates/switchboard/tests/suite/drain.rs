@@ -80,3 +80,48 @@ async fn a_tunnel_is_waited_for_until_the_deadline_and_then_reset() {
     stage.until_leases("a.localhost", 0).await;
     assert!(stage.scope.halt().await.error.is_some());
 }
+
+#[tokio::test]
+async fn both_ends_of_a_websocket_are_told_1001_after_the_frame_under_way() {
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let told = Arc::new(std::sync::Mutex::new(Some(told)));
+    let halfway = Arc::new(Notify::new());
+    let go_on = Arc::clone(&halfway);
+    let backend = Backend::start(move |_number, mut peer| {
+        let (told, go_on) = (Arc::clone(&told), Arc::clone(&go_on));
+        async move {
+            peer.head().await;
+            peer.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            )
+            .await;
+            // Three bytes of a text frame of five; the rest comes when the drain has begun.
+            peer.send("\u{1}\u{5}hel").await;
+            go_on.notified().await;
+            peer.send("lo").await;
+            peer.closed().await;
+            let _ = told.lock().unwrap().take().unwrap().send(peer.rest());
+        }
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.read_to("hel").await;
+    let draining = tokio::spawn({
+        let switchboard = stage.switchboard.clone();
+        async move { switchboard.drain(Deadline::after(PATIENCE)).await }
+    });
+    while ostler_net::Stream::connect(stage.switchboard.address()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    halfway.notify_one();
+    assert_eq!(client.read_bytes(6).await, b"lo\x88\x02\x03\xe9");
+    drop(client);
+    assert_eq!(heard.await.unwrap(), b"\x88\x82\0\0\0\0\x03\xe9");
+    let drain = draining.await.unwrap();
+    assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
+    stage.end().await;
+}
