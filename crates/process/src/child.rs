@@ -140,6 +140,9 @@ impl Logs {
 
 impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Logs").field("key", &self.sink.key).field("generation", &self.sink.generation).finish()
+        f.debug_struct("Logs")
+            .field("key", &self.sink.key)
+            .field("generation", &self.sink.generation)
+            .finish()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     config::{Cgroups, LauncherConfig},
     error::{OpenError, StopError},
     guard::{self, GuardPost, Orders},
-    mark::{InstanceMark, Place},
+    mark::{self, InstanceMark, Place},
     ports::Ports,
     reaper,
     runtime_dir::{self, RuntimeDir},
@@ -123,8 +123,11 @@ impl Inner {
     /// Ends what the children's own ends have missed, of which there should be nothing.
     async fn end(&self, cleanup: &Cleanup, budget: Duration) -> Result<(), StopError> {
         let began = Instant::now();
-        let quarry = Quarry { instance: self.mark.clone(), generation: None, leader: None };
+        let mut quarry = Quarry::instance(self.mark.clone());
         loop {
+            // Orphans without any mark can only be ours too: they cleared their environment. Marked ones may be another launcher's.
+            let unmarked = reaper::adopted().into_iter().filter(|stat| !mark::is_marked(stat.pid));
+            quarry.family = unmarked.map(|stat| (stat.pid, stat.started)).collect();
             if let Some(cgroup) = &self.cgroup {
                 let _ = cgroup::kill(cgroup.path());
             }

@@ -30,6 +30,7 @@ impl fmt::Display for Exit {
 pub(crate) struct Leader {
     pid: u32,
     pidfd: AsyncFd<OwnedFd>,
+    in_cgroup: bool,
     /// Held while a signal goes to the group, because reaping frees the number.
     reaped: Mutex<Option<Exit>>,
 }
@@ -40,12 +41,18 @@ impl Leader {
         Ok(Self {
             pid: started.pid,
             pidfd: sys::watch_readable(started.pidfd)?,
+            in_cgroup: started.in_cgroup,
             reaped: Mutex::new(None),
         })
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Whether it was born in its cgroup, so that whatever it starts is in there too.
+    pub(crate) fn is_in_cgroup(&self) -> bool {
+        self.in_cgroup
     }
 
     /// Resolves when it has ended, and leaves it unreaped. Cancel safe; any number may wait.

@@ -120,7 +120,8 @@ impl Ring {
     pub(crate) fn tail(&self, count: usize) -> Tail {
         let lines = self.lines();
         let of = |stream| {
-            let mut tail: Vec<_> = lines.iter().rev().filter(|line| line.stream == stream).take(count).cloned().collect();
+            let mut tail: Vec<_> =
+                lines.iter().rev().filter(|line| line.stream == stream).take(count).cloned().collect();
             tail.reverse();
             tail
         };

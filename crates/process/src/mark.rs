@@ -88,6 +88,11 @@ impl FromStr for InstanceMark {
     }
 }
 
+/// Whether a process carries the mark of any instance.
+pub(crate) fn is_marked(pid: u32) -> bool {
+    procfs::environ(pid).is_ok_and(|environ| procfs::variable(&environ, INSTANCE_VARIABLE).is_some())
+}
+
 /// The text is not an instance mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an instance mark")]

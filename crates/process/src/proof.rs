@@ -2,11 +2,7 @@
 
 use std::{collections::HashSet, io};
 
-use crate::{
-    cgroup::ChildCgroup,
-    census::Quarry,
-    listeners, procfs,
-};
+use crate::{census::Quarry, cgroup::ChildCgroup, listeners, procfs};
 
 /// Who listens on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +15,15 @@ pub(crate) enum Holder {
 }
 
 /// Looks at the child itself first, which nearly always is the answer, then at what it started, and only then at all processes.
-pub(crate) fn holder(port: u16, leader: u32, quarry: &Quarry, cgroup: Option<&ChildCgroup>) -> io::Result<Holder> {
+pub(crate) fn holder(
+    port: u16,
+    leader: u32,
+    quarry: &Quarry,
+    cgroup: Option<&ChildCgroup>,
+) -> io::Result<Holder> {
     // A child that has ended has no tables of its own any more.
-    let listeners = listeners::on_port(leader, port).or_else(|_| listeners::on_port(std::process::id(), port))?;
+    let listeners =
+        listeners::on_port(leader, port).or_else(|_| listeners::on_port(std::process::id(), port))?;
     if listeners.is_empty() {
         return Ok(Holder::Nobody);
     }

@@ -97,7 +97,9 @@ impl Waiting<'_> {
             match timeout(PROBE_PATIENCE, probe.probe(address)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(NotReady::Yet(error.to_string())),
-                Err(_) => return Err(NotReady::Yet(format!("no answer to a probe within {PROBE_PATIENCE:?}"))),
+                Err(_) => {
+                    return Err(NotReady::Yet(format!("no answer to a probe within {PROBE_PATIENCE:?}")));
+                }
             }
         }
         Ok(address.clone())

@@ -26,21 +26,29 @@ pub(crate) fn start(scope: &Scope) -> Result<(), OpenError> {
 }
 
 /// Waits for the zombies we adopted, and for nobody else's.
-///
-/// The kernel hands orphans to our first thread, while those we started hang on the thread that started them. What other code
-/// of this process starts from its first thread has our session, and no adopted one can: each child began a session of its own, and
-/// nobody can join an existing one.
 pub(crate) fn reap_adopted() {
-    let own = std::process::id();
-    let candidates = procfs::children_of_thread(own, own);
-    if candidates.is_empty() {
-        return;
-    }
-    let Ok(ours) = Stat::of(own) else { return };
-    for pid in candidates {
-        let adopted = Stat::of(pid).is_ok_and(|stat| stat.is_zombie() && stat.session != ours.session);
-        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| adopted) {
+    for stat in adopted().iter().filter(|stat| stat.is_zombie()) {
+        if let Some(pid) = i32::try_from(stat.pid).ok().and_then(Pid::from_raw) {
             let _ = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         }
     }
+}
+
+/// The orphans that came to us.
+///
+/// The kernel hands them to our first thread, while those we started hang on the thread that started them. What other code of this
+/// process starts from its first thread has our session, and no orphan can: each child began a session of its own, and nobody
+/// can join an existing one.
+pub(crate) fn adopted() -> Vec<Stat> {
+    let own = std::process::id();
+    let candidates = procfs::children_of_thread(own, own);
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    let Ok(ours) = Stat::of(own) else { return Vec::new() };
+    candidates
+        .into_iter()
+        .filter_map(|pid| Stat::of(pid).ok())
+        .filter(|stat| stat.session != ours.session)
+        .collect()
 }

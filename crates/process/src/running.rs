@@ -12,8 +12,17 @@ use tokio::{
 };
 
 use crate::{
-    census::Quarry, cgroup::ChildCgroup, error::StopError, hunt::Round, leader::Leader, output::Sink, ports::Port,
-    reaper, runtime_dir::SocketPath, walker::Walker,
+    census::Quarry,
+    cgroup::ChildCgroup,
+    error::StopError,
+    hunt::Round,
+    leader::Leader,
+    output::Sink,
+    ports::Port,
+    procfs::{self, Stat},
+    reaper,
+    runtime_dir::SocketPath,
+    walker::Walker,
 };
 
 /// The first pause between two looks at those who are dying, and the longest.
@@ -31,6 +40,8 @@ pub(crate) struct Running {
     pub(crate) sink: Arc<Sink>,
     /// Told by the spawning thread, so that it is known even when the start was given up meanwhile.
     pub(crate) stage: watch::Sender<Stage>,
+    /// Everybody below the leader when it was told to end: once it is gone, nothing shows any more whose they were.
+    pub(crate) family: Mutex<Vec<(u32, u64)>>,
     /// Given back when the end is complete.
     pub(crate) place: Mutex<Option<Listening>>,
     pub(crate) walker: Walker,
@@ -60,12 +71,28 @@ pub(crate) enum Listening {
 
 impl Running {
     /// The quarry with the leader as long as its pid is its own.
-    pub(crate) fn quarry_of(&self, leader: &Leader) -> Quarry {
-        Quarry { leader: Some(leader.pid()), ..self.quarry.clone() }
+    fn quarry_of(&self, leader: &Leader) -> Quarry {
+        let family = self.family.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Quarry { leader: Some(leader.pid()), family, ..self.quarry.clone() }
+    }
+
+    /// A cgroup tells who belongs to the child, whatever becomes of the leader. Without one its children have to be noted in time.
+    fn note_family(&self, leader: &Leader) {
+        if leader.is_in_cgroup() {
+            return;
+        }
+        let mut family = self.family.lock().unwrap_or_else(PoisonError::into_inner);
+        for pid in procfs::family(leader.pid()) {
+            let Ok(stat) = Stat::of(pid) else { continue };
+            if !family.contains(&(pid, stat.started)) {
+                family.push((pid, stat.started));
+            }
+        }
     }
 
     /// Asks the whole group to end and waits for the leader until `deadline`. Cancel safe: then the question stands.
     pub(crate) async fn drain(&self, leader: &Leader, deadline: Instant) {
+        self.note_family(leader);
         leader.signal_group(Signal::TERM);
         let _ = timeout_at(deadline, leader.exited()).await;
     }
@@ -107,6 +134,7 @@ impl Running {
     }
 
     async fn strike_until_gone(&self, leader: &Leader, deadline: Instant) -> Result<(), Vec<u32>> {
+        self.note_family(leader);
         let quarry = self.quarry_of(leader);
         let mut pause = PAUSE.0;
         let mut clear = 0;
@@ -118,7 +146,8 @@ impl Running {
             }
             leader.signal_group(Signal::KILL);
             // The walk is for those who left both the group and the cgroup, so it waits for the many who did not.
-            let dying = leader.exit().is_none() || self.cgroup.as_ref().is_some_and(ChildCgroup::is_populated);
+            let dying =
+                leader.exit().is_none() || self.cgroup.as_ref().is_some_and(ChildCgroup::is_populated);
             let round = if dying { Ok(Round::default()) } else { self.walker.strike(&quarry).await };
             let pids = match round {
                 Ok(round) if !dying && round.pids.is_empty() => {

@@ -34,7 +34,10 @@ impl RuntimeDir {
         let path = root.join(format!("{PREFIX}{mark}"));
         let length = path.as_os_str().len() + MAX_SOCKET_NAME;
         if length > MAX_SOCKET_PATH {
-            let message = format!("{} is too long for Unix sockets: {length} bytes, {MAX_SOCKET_PATH} fit", path.display());
+            let message = format!(
+                "{} is too long for Unix sockets: {length} bytes, {MAX_SOCKET_PATH} fit",
+                path.display()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidFilename, message));
         }
         // `create` and not `create_all`: what already exists there is not ours, whatever it is.

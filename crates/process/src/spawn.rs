@@ -146,7 +146,9 @@ fn start(program: Program) -> Result<Started, SpawnError> {
         Err((Step::Directory, source)) => {
             Err(SpawnError::Directory { directory: directory.unwrap_or_default(), source })
         }
-        Err((Step::Fork | Step::Session | Step::Bond | Step::Stdio, source)) => Err(SpawnError::System(source)),
+        Err((Step::Fork | Step::Session | Step::Bond | Step::Stdio, source)) => {
+            Err(SpawnError::System(source))
+        }
     }
 }
 

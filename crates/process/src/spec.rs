@@ -125,7 +125,9 @@ impl ChildSpec {
         let wrong = |placeholder, endpoint| Err(SpecError::WrongEndpoint { placeholder, endpoint });
         match endpoint {
             Endpoint::Tcp if self.argv.iter().any(Template::uses_socket) => return wrong("socket", "port"),
-            Endpoint::Unix if self.argv.iter().any(Template::uses_port) => return wrong("port", "Unix socket"),
+            Endpoint::Unix if self.argv.iter().any(Template::uses_port) => {
+                return wrong("port", "Unix socket");
+            }
             Endpoint::Tcp | Endpoint::Unix => self.endpoint = endpoint,
         }
         Ok(self)

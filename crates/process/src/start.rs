@@ -69,7 +69,9 @@ impl Launcher {
 
         // Before the process exists: whatever happens to this start from here on, its scope ends what it began.
         let ended = Arc::clone(&running);
-        start.scope.ensure("child ended", move |cleanup| async move { ended.end(cleanup.deadline.instant()).await })?;
+        start.scope.ensure("child ended", move |cleanup| async move {
+            ended.end(cleanup.deadline.instant()).await
+        })?;
 
         let outcome = self.run(spec, start, &running, program, expected, began).await;
         if outcome.is_err()
@@ -147,13 +149,13 @@ impl Inner {
         let ring = Ring::new(spec.log_limits());
         Running {
             quarry: Quarry {
-                instance: self.mark.clone(),
                 generation: Some(generation_mark(start)),
-                leader: None,
+                ..Quarry::instance(self.mark.clone())
             },
             cgroup,
             sink: Arc::new(Sink::new(start.key.clone(), start.generation, ring)),
             stage: watch::Sender::new(Stage::Planned),
+            family: Mutex::default(),
             place: Mutex::new(Some(listening)),
             walker: self.walker.clone(),
             kill_budget: spec.stop_budgets().kill,
@@ -212,9 +214,6 @@ fn generation_mark(start: &Start) -> String {
 }
 
 fn watched(started: Started) -> Result<Arc<Leader>, StartError> {
-    if !started.in_cgroup {
-        tracing::trace!(pid = started.pid, "started without a cgroup");
-    }
     Ok(Arc::new(Leader::watch(started)?))
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn sweep(walker: &Walker, root: &Path, here: &Place, budget: Du
         Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
     };
     for mark in orphaned {
-        let quarry = Quarry { instance: mark.to_string(), generation: None, leader: None };
+        let quarry = Quarry::instance(mark.to_string());
         loop {
             let round = walker.strike(&quarry).await?;
             if round.pids.is_empty() {
@@ -46,7 +46,8 @@ pub(crate) async fn sweep(walker: &Walker, root: &Path, here: &Place, budget: Du
 
 fn orphaned(census: &[Entry], here: &Place) -> BTreeSet<InstanceMark> {
     let own_user = rustix::process::geteuid().as_raw();
-    let is_own = |pid: u32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|metadata| metadata.uid() == own_user);
+    let is_own =
+        |pid: u32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|metadata| metadata.uid() == own_user);
     census
         .iter()
         .filter_map(|entry| Some((entry.stat.pid, entry.instance.as_ref()?.parse().ok()?)))

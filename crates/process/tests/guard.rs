@@ -145,7 +145,9 @@ async fn a_guard_that_dies_is_replaced() {
     let stable = Stable::open().await;
     let first = guard_of(stable.launcher.mark());
     signal(first, Signal::KILL);
-    let another = || carrying(&format!("OSTLER_GUARD_INSTANCE={}", stable.launcher.mark())).iter().any(|pid| *pid != first);
+    let another = || {
+        carrying(&format!("OSTLER_GUARD_INSTANCE={}", stable.launcher.mark())).iter().any(|pid| *pid != first)
+    };
     within(Duration::from_secs(5), "another guard", another).await;
     stable.close().await;
 }

@@ -10,7 +10,7 @@ use tokio::time::advance;
 
 use crate::{
     stable::{Stable, fake},
-    traces::{carrying, eventually},
+    traces::{eventually, marked},
 };
 
 fn range(base: u16, count: u16) -> PortRange {
@@ -21,7 +21,8 @@ fn range(base: u16, count: u16) -> PortRange {
 fn free_run(count: u16) -> u16 {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let run = (first..first.saturating_add(count)).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+        let run =
+            (first..first.saturating_add(count)).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
         if first < 65_000 && run.collect::<Result<Vec<_>, _>>().is_ok() {
             return first;
         }
@@ -104,7 +105,7 @@ async fn a_stranger_on_the_childs_port_is_not_taken_for_the_child() {
     let (outcome, stranger) = tokio::join!(stable.start(&spec), stranger);
     let Err(StartError::PortTakenByOther { port, .. }) = outcome else { panic!("ready, or another error") };
     assert_eq!(port, base);
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     drop(stranger);
     stable.close().await;
 }

@@ -16,7 +16,7 @@ use ostler_scope::BoxError;
 
 use crate::{
     stable::{FAKE, HOST, Stable, fake, get},
-    traces::{carrying, eventually, pid_in},
+    traces::{eventually, marked, pid_in},
 };
 
 #[tokio::test]
@@ -48,7 +48,8 @@ async fn a_child_inherits_what_the_list_allows_and_no_descriptor_but_three() {
     let stable = Stable::open().await;
     // One of ours without CLOEXEC, as a careless library would leave it.
     let (leak, _other) = rustix::pipe::pipe().unwrap();
-    let leak_name = std::fs::read_link(format!("/proc/self/fd/{}", raw(&leak))).unwrap().display().to_string();
+    let leak_name =
+        std::fs::read_link(format!("/proc/self/fd/{}", raw(&leak))).unwrap().display().to_string();
     let environment = Environment::empty().inherit("PATH").inherit("CARGO_MANIFEST_DIR").set("MORE", "1");
     let spec = ChildSpec::new([FAKE, "serve"]).unwrap().environment(environment).unwrap();
     let stall = stable.start(&spec).await.unwrap();
@@ -122,12 +123,14 @@ async fn a_server_started_by_a_wrapper_is_the_childs_own() {
 #[tokio::test]
 async fn a_child_that_exits_at_once_is_reported_with_status_and_stderr() {
     let stable = Stable::open().await;
-    let Err(error) = stable.serve(&["--exit=7", "--stderr=no such file: config.json"]).await else { panic!("it serves") };
+    let Err(error) = stable.serve(&["--exit=7", "--stderr=no such file: config.json"]).await else {
+        panic!("it serves")
+    };
     let StartError::ExitedEarly { exit, tail } = &error else { panic!("{error}") };
     assert_eq!(*exit, Exit::Status(7));
     assert_eq!(tail.to_string(), ": no such file: config.json");
     assert_eq!(error.to_string(), "ended before it was ready, with exit status 7: no such file: config.json");
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     stable.close().await;
 }
 
@@ -141,7 +144,7 @@ async fn an_early_exit_is_reported_although_something_holds_its_stderr_open() {
     };
     assert!(matches!(error, StartError::ExitedEarly { exit: Exit::Status(0), .. }), "{error}");
     assert!(error.to_string().ends_with(": bye"), "{error}");
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     stable.close().await;
 }
 
@@ -149,11 +152,13 @@ async fn an_early_exit_is_reported_although_something_holds_its_stderr_open() {
 async fn a_child_that_never_listens_times_out_and_is_gone() {
     let stable = Stable::open().await;
     let limit = Duration::from_millis(300);
-    let Err(error) = stable.start_within(&fake(&["--never-ready", "--stderr=thinking"]), limit).await else { panic!() };
+    let Err(error) = stable.start_within(&fake(&["--never-ready", "--stderr=thinking"]), limit).await else {
+        panic!()
+    };
     let StartError::ReadyTimeout { last, tail, .. } = &error else { panic!("{error}") };
     assert!(last.contains("refused"), "{last}");
     assert_eq!(tail.to_string(), ": thinking");
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     stable.close().await;
 }
 
@@ -219,9 +224,9 @@ async fn a_start_that_is_given_up_leaves_nothing_once_its_scope_halts() {
             _ = pid_in(&file) => {}
         }
     }
-    assert_eq!(carrying(stable.launcher.mark()).len(), 2);
+    assert_eq!(marked(stable.launcher.mark()).len(), 2);
     assert!(order.scope.halt().await.is_clean());
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     stable.close().await;
 }
 
@@ -242,7 +247,7 @@ async fn a_start_that_is_given_up_at_any_moment_leaves_nothing() {
             }
         }
         assert!(order.scope.halt().await.is_clean());
-        assert_eq!(carrying(stable.launcher.mark()), [0; 0], "after {polls} polls");
+        assert_eq!(marked(stable.launcher.mark()), [0; 0], "after {polls} polls");
     }
     stable.close().await;
 }

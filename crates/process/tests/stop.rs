@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     stable::{Stable, Stall, fake},
-    traces::{assert_nothing_left, carrying, is_alive, pid_in},
+    traces::{assert_nothing_left, is_alive, marked, pid_in},
 };
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_child_that_ignores_the_first_signal_is_killed_after_its_budget() {
     stall.child.stop().await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(200));
     assert_eq!(stall.child.exited().await.exit, Exit::Signal(9));
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     stable.close().await;
 }
 
@@ -49,7 +49,7 @@ async fn a_halted_scope_leaves_nothing_although_nobody_drained() {
     let file = stable.file("pid");
     let stall = stable.serve(&["--ignore-term", &format!("--grandchild={}", file.display())]).await.unwrap();
     assert!(stall.scope.halt().await.is_clean());
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     stable.close().await;
 }
 
@@ -89,6 +89,16 @@ async fn an_orphaned_grandchild_dies_too_without_cgroups() {
 #[tokio::test]
 async fn a_grandchild_that_cleared_its_environment_dies_too_without_cgroups() {
     dies_too(Stable::without_cgroups().await, &["--scrub"]).await;
+}
+
+#[tokio::test]
+async fn an_orphan_that_cleared_its_environment_dies_with_the_launcher_at_the_latest() {
+    let stable = Stable::without_cgroups().await;
+    let file = stable.file("pid");
+    stable.serve(&["--scrub", "--orphan", &format!("--grandchild={}", file.display())]).await.unwrap();
+    let orphan = pid_in(&file).await;
+    stable.close().await;
+    assert!(!is_alive(orphan));
 }
 
 #[tokio::test]
@@ -135,11 +145,12 @@ async fn stopping_twice_at_once_is_stopping_once() {
 async fn many_children_stopped_together_are_all_gone() {
     let stable = Stable::without_cgroups().await;
     let starts = (0..20).map(|_| stable.serve(&["--ignore-term"]));
-    let stalls: Vec<Stall> = futures::future::join_all(starts).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(carrying(stable.launcher.mark()).len(), 20);
+    let stalls: Vec<Stall> =
+        futures::future::join_all(starts).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(marked(stable.launcher.mark()).len(), 20);
     let reports = futures::future::join_all(stalls.iter().map(|stall| stall.scope.halt())).await;
     assert!(reports.iter().all(ostler_scope::Report::is_clean));
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     stable.close().await;
 }
 
@@ -150,7 +161,7 @@ async fn the_launchers_end_takes_children_whose_scope_lives_on() {
     let order = ostler_pool::Start { scope: elsewhere.clone(), ..stable.order(Duration::from_secs(20)) };
     let child = stable.launcher.start(&fake(&[]), "x", &order).await.unwrap();
     assert!(stable.scope.halt().await.is_clean());
-    assert_eq!(carrying(stable.launcher.mark()), [0; 0]);
+    assert_eq!(marked(stable.launcher.mark()), [0; 0]);
     assert_eq!(child.exited().await.exit, Exit::Signal(9));
     assert!(elsewhere.halt().await.is_clean());
     assert_nothing_left(stable.launcher.mark(), stable.root());

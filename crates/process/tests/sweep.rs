@@ -27,7 +27,8 @@ async fn the_directories_of_a_dead_instance_are_removed_at_the_next_start() {
     let count = || std::fs::read_dir(host.root.path()).unwrap().count();
     assert_eq!(count(), 1);
     let root = host.root.path().to_owned();
-    let stable = Stable::with(|config| ostler_process::LauncherConfig { runtime_root: Some(root), ..config }).await;
+    let stable =
+        Stable::with(|config| ostler_process::LauncherConfig { runtime_root: Some(root), ..config }).await;
     assert_eq!(count(), 1, "the new one's");
     assert!(stable.scope.halt().await.is_clean());
     crate::traces::assert_nothing_left(&host.mark, host.root.path());

@@ -7,6 +7,11 @@ use tokio::time::{Instant, sleep};
 /// How long a condition the system gives no event for is waited on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The living processes with an instance's mark. The guard has it under another name.
+pub(crate) fn marked(mark: &str) -> Vec<u32> {
+    carrying(&format!("OSTLER_INSTANCE={mark}"))
+}
+
 /// The living processes whose environment contains `text`, ourselves left out.
 pub(crate) fn carrying(text: &str) -> Vec<u32> {
     pids()
@@ -58,7 +63,8 @@ fn zombies() -> Vec<u32> {
 
 fn cgroups(mark: &str) -> Vec<std::path::PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let points = mounts.lines().filter(|line| line.contains(" - cgroup2 ")).filter_map(|line| line.split(' ').nth(4));
+    let points =
+        mounts.lines().filter(|line| line.contains(" - cgroup2 ")).filter_map(|line| line.split(' ').nth(4));
     points
         .flat_map(|point| fs::read_dir(point).into_iter().flatten().flatten())
         .map(|entry| entry.path())

@@ -78,7 +78,9 @@ impl GuardPost {
 
 async fn replace_when_dead(spawner: &Spawner, orders: &Orders, current: &Mutex<Option<Guard>>) {
     loop {
-        let Some(leader) = current.lock().await.as_ref().map(|guard| Arc::clone(&guard.leader)) else { return };
+        let Some(leader) = current.lock().await.as_ref().map(|guard| Arc::clone(&guard.leader)) else {
+            return;
+        };
         let exit = leader.exited().await;
         leader.reap();
         tracing::warn!(%exit, "the guard died, starting another");

@@ -19,7 +19,10 @@ pub(super) fn run() -> ! {
     if !was_dismissed() {
         end_everything();
     }
-    #[allow(clippy::disallowed_methods, reason = "there is no finalizer: this process has only been this function")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "there is no finalizer: this process has only been this function"
+    )]
     std::process::exit(0)
 }
 
@@ -50,7 +53,7 @@ fn end_everything() {
         let _ = cgroup::kill(Path::new(cgroup));
     }
     if let Ok(instance) = env::var(INSTANCE) {
-        let quarry = Quarry { instance, generation: None, leader: None };
+        let quarry = Quarry::instance(instance);
         let _ = hunt::end_all(&quarry, Instant::now() + PATIENCE);
     }
     if let Some(cgroup) = cgroup {

@@ -71,17 +71,15 @@ pub(crate) fn fork_exec(prepared: &Prepared) -> Result<Forked, (Step, io::Error)
     let fork_error = |error: io::Error| (Step::Fork, error);
     let argv = pointers(&prepared.argv);
     let environment = pointers(&prepared.environment);
-    let (report, report_in_child) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|errno| fork_error(errno.into()))?;
+    let (report, report_in_child) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| fork_error(errno.into()))?;
     let report_in_child = above_stdio(report_in_child).map_err(fork_error)?;
     let parent = std::process::id();
 
     let (pid, in_cgroup) = match fork(prepared.cgroup.as_ref()).map_err(fork_error)? {
         Side::Child => {
             // SAFETY: we are the child of a fork and call only async-signal-safe functions on memory made before it.
-            let (step, errno) = unsafe {
-                become_program(prepared, &argv, &environment, parent)
-            };
+            let (step, errno) = unsafe { become_program(prepared, &argv, &environment, parent) };
             let code = errno.to_ne_bytes();
             let message = [step as u8, code[0], code[1], code[2], code[3]];
             // SAFETY: as above; the pipe is open and the buffer is on our stack. `_exit` runs nothing of the parent's.
@@ -96,7 +94,8 @@ pub(crate) fn fork_exec(prepared: &Prepared) -> Result<Forked, (Step, io::Error)
 
     let process = Pid::from_raw(pid).expect("fork returns a positive pid to the parent");
     // Not yet waited for by anyone, so the pid is still this child's.
-    let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(|errno| fork_error(errno.into()))?;
+    let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty())
+        .map_err(|errno| fork_error(errno.into()))?;
     let mut message = [0; 5];
     match read_all(&report, &mut message) {
         0 => Ok(Forked { pid: pid.unsigned_abs(), pidfd, in_cgroup }),
@@ -197,7 +196,8 @@ unsafe fn reset_signals(bond: Bond) {
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         for signal in 1..=LAST_SIGNAL {
-            let deaf = matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT | libc::SIGTSTP);
+            let deaf =
+                matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT | libc::SIGTSTP);
             action.sa_sigaction = match bond {
                 Bond::OutlivesUs if deaf => libc::SIG_IGN,
                 Bond::OutlivesUs | Bond::DiesWithUs => libc::SIG_DFL,

@@ -1,5 +1,8 @@
 //! The only unsafe code of the crate: what has no safe form in the libraries we use.
-#![allow(unsafe_code, reason = "clone3, what a child may call before exec, and registering a descriptor have no safe form")]
+#![allow(
+    unsafe_code,
+    reason = "clone3, what a child may call before exec, and registering a descriptor have no safe form"
+)]
 
 pub(crate) mod fork;
 

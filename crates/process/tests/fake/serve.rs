@@ -24,7 +24,7 @@ pub(crate) fn run(switches: &Switches) -> ExitCode {
     write_output(switches);
     start_relatives(switches);
     if switches.has("daemonize") {
-        start(&["serve"], &switches.without(&["daemonize"]), true);
+        start(&["serve"], &switches.without(&["daemonize", "stderr", "grandchild", "orphan"]), true);
         return ExitCode::SUCCESS;
     }
     if switches.has("wrap") {
