@@ -21,13 +21,10 @@ pub(crate) fn holder(
     quarry: &Quarry,
     cgroup: Option<&ChildCgroup>,
 ) -> io::Result<Holder> {
-    // A child that has ended has no tables of its own any more.
-    let listeners =
-        listeners::on_port(leader, port).or_else(|_| listeners::on_port(std::process::id(), port))?;
-    if listeners.is_empty() {
+    let mut unclaimed = listeners::on_port(port)?;
+    if unclaimed.is_empty() {
         return Ok(Holder::Nobody);
     }
-    let mut unclaimed: HashSet<u64> = listeners.iter().map(|listener| listener.inode).collect();
     let mut seen = HashSet::new();
     let mut claims = |pid: u32| {
         if seen.insert(pid) {
@@ -43,6 +40,6 @@ pub(crate) fn holder(
         return Ok(Holder::Ours);
     }
     // It may have been closed while we looked: what counts is that someone else's is there now.
-    let still: HashSet<u64> = listeners::on_port(std::process::id(), port)?.iter().map(|l| l.inode).collect();
+    let still = listeners::on_port(port)?;
     Ok(if unclaimed.is_disjoint(&still) { Holder::Nobody } else { Holder::Other })
 }
