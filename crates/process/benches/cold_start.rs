@@ -4,12 +4,10 @@
 //! first answer to a request.
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::Command,
-    time::Duration,
-};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::time::Duration;
 
 use ostler_net::Address;
 use ostler_pool::{Generation, Key, Start};

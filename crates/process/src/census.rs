@@ -1,13 +1,13 @@
 //! One walk over all processes, and who among them belongs to an instance or to one child.
 
-use std::{collections::HashSet, io, os::fd::OwnedFd};
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use crate::{
-    mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE},
-    procfs::{self, Stat},
-};
+use crate::mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE};
+use crate::procfs::{self, Stat};
 
 /// One living process.
 #[derive(Clone, Debug)]

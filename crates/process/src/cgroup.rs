@@ -1,12 +1,10 @@
 //! A cgroup per child where there is a writable cgroup v2: `cgroup.kill` ends everything in it at once, forks included.
 
-use std::{
-    fs::{self, File},
-    io,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mark::{InstanceMark, Owner, Place};
 

@@ -1,9 +1,7 @@
 //! What a child finds in its environment: names allowed through from ours, and what was added.
 
-use std::{
-    collections::BTreeMap,
-    ffi::{OsStr, OsString},
-};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 
 /// The names a child inherits from us unless told otherwise: what programs need to find their tools, their user's files, a
 /// terminal, a language and a place for temporary files. Nothing that usually carries a secret.

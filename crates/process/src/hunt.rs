@@ -1,6 +1,8 @@
 //! Ending a quarry for certain, without a runtime: the guard and the start-up sweep have none.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::time::Instant;

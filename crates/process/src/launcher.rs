@@ -1,24 +1,23 @@
 //! The launcher: what all children of one Ostler share, and the end of it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ostler_scope::{Cleanup, Scope, ScopeError};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    census::Quarry,
-    cgroup::{self, InstanceCgroup},
-    config::{Cgroups, LauncherConfig},
-    error::{OpenError, StopError},
-    guard::{self, GuardPost, Orders},
-    mark::{self, InstanceMark, Place},
-    ports::Ports,
-    reaper,
-    runtime_dir::{self, RuntimeDir},
-    spawn::Spawner,
-    sweep,
-    walker::Walker,
-};
+use crate::census::Quarry;
+use crate::cgroup::{self, InstanceCgroup};
+use crate::config::{Cgroups, LauncherConfig};
+use crate::error::{OpenError, StopError};
+use crate::guard::{self, GuardPost, Orders};
+use crate::mark::{self, InstanceMark, Place};
+use crate::ports::Ports;
+use crate::runtime_dir::{self, RuntimeDir};
+use crate::spawn::Spawner;
+use crate::walker::Walker;
+use crate::{reaper, sweep};
 
 const PAUSE: Duration = Duration::from_millis(2);
 

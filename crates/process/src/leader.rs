@@ -1,11 +1,14 @@
 //! The process we started ourselves. It stays unreaped until its end is complete, so its pid stays its own.
 
-use std::{fmt, io, os::fd::OwnedFd, sync::Mutex, sync::PoisonError};
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
+use std::{fmt, io};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tokio::io::unix::AsyncFd;
 
-use crate::{spawn::Started, sys};
+use crate::spawn::Started;
+use crate::sys;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,13 +17,19 @@ pub enum Exit {
     Status(i32),
     /// This signal ended it.
     Signal(i32),
+    /// It is gone, but other code of this process waited for it and has its status.
+    Lost,
 }
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "exit status {status}"),
-            Self::Signal(number) => write!(f, "signal {number}"),
+            Self::Signal(number) => match Signal::from_named_raw(*number).map(name) {
+                Some(name) => write!(f, "signal {number} ({name})"),
+                None => write!(f, "signal {number}"),
+            },
+            Self::Lost => f.write_str("a status that is lost"),
         }
     }
 }
@@ -103,9 +112,28 @@ impl Leader {
         match rustix::process::waitid(id, options) {
             Ok(status) => status.map(|status| exit_of(&status)),
             // Somebody else waited for our child: its status is lost, but it is gone.
-            Err(rustix::io::Errno::CHILD) => Some(Exit::Status(-1)),
+            Err(rustix::io::Errno::CHILD) => Some(Exit::Lost),
             Err(_) => None,
         }
+    }
+}
+
+/// The name of a signal that commonly ends a process.
+fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::HUP => "SIGHUP",
+        Signal::INT => "SIGINT",
+        Signal::QUIT => "SIGQUIT",
+        Signal::ILL => "SIGILL",
+        Signal::ABORT => "SIGABRT",
+        Signal::BUS => "SIGBUS",
+        Signal::FPE => "SIGFPE",
+        Signal::KILL => "SIGKILL",
+        Signal::SEGV => "SIGSEGV",
+        Signal::PIPE => "SIGPIPE",
+        Signal::TERM => "SIGTERM",
+        Signal::SYS => "SIGSYS",
+        _ => "see signal(7)",
     }
 }
 
@@ -114,5 +142,5 @@ fn exit_of(status: &WaitIdStatus) -> Exit {
         .exit_status()
         .map(Exit::Status)
         .or_else(|| status.terminating_signal().map(Exit::Signal))
-        .unwrap_or(Exit::Status(-1))
+        .unwrap_or(Exit::Lost)
 }

@@ -1,6 +1,7 @@
 //! The marks children and all their descendants inherit: which Ostler started them, and as which generation of which server.
 
-use std::{fmt, fs, io, str::FromStr};
+use std::str::FromStr;
+use std::{fmt, fs, io};
 
 use crate::procfs::{self, Stat};
 

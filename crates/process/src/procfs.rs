@@ -1,10 +1,8 @@
 //! What `/proc` tells about a process: its place in the tree, its environment, its children and its sockets.
 
-use std::{
-    collections::HashSet,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Set by the kernel on its own threads, which have no environment and cannot be ended.
 const KERNEL_THREAD: u32 = 0x0020_0000;

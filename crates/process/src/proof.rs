@@ -1,8 +1,11 @@
 //! Whether the port is our child's: an accepted connection alone could be anybody's server.
 
-use std::{collections::HashSet, io};
+use std::collections::HashSet;
+use std::io;
 
-use crate::{census::Quarry, cgroup::ChildCgroup, listeners, procfs};
+use crate::census::Quarry;
+use crate::cgroup::ChildCgroup;
+use crate::{listeners, procfs};
 
 /// Who listens on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

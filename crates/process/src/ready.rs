@@ -1,22 +1,18 @@
 //! Waiting for a child to serve, raced against its end, under one deadline.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use ostler_net::{Address, Stream};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::{
-    error::StartError,
-    leader::{Exit, Leader},
-    pace::Pace,
-    probe::Readiness,
-    proof::{self, Holder},
-    running::{Listening, Running},
-};
+use crate::error::StartError;
+use crate::leader::{Exit, Leader};
+use crate::pace::Pace;
+use crate::probe::Readiness;
+use crate::proof::{self, Holder};
+use crate::running::{Listening, Running};
 
 /// How long one probe may take before the next is tried: a server that hangs on its first request may answer the second.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);

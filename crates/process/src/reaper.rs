@@ -6,10 +6,8 @@ use ostler_scope::{BoxError, Scope};
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{
-    error::OpenError,
-    procfs::{self, Stat},
-};
+use crate::error::OpenError;
+use crate::procfs::{self, Stat};
 
 /// Adopts the orphans of everything below this process from now on, and waits for them as they end.
 pub(crate) fn start(scope: &Scope) -> Result<(), OpenError> {

@@ -1,29 +1,23 @@
 //! Everything one child holds, from before its start until nothing of it is left.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{
-    census::Quarry,
-    cgroup::ChildCgroup,
-    error::StopError,
-    hunt::Round,
-    leader::Leader,
-    output::Sink,
-    ports::Port,
-    procfs::{self, Stat},
-    reaper,
-    runtime_dir::SocketPath,
-    walker::Walker,
-};
+use crate::census::Quarry;
+use crate::cgroup::ChildCgroup;
+use crate::error::StopError;
+use crate::hunt::Round;
+use crate::leader::Leader;
+use crate::output::Sink;
+use crate::ports::Port;
+use crate::procfs::{self, Stat};
+use crate::reaper;
+use crate::runtime_dir::SocketPath;
+use crate::walker::Walker;
 
 /// The first pause between two looks at those who are dying, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));

@@ -1,36 +1,30 @@
 //! One start: a port or socket, a process, and the wait until it serves.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    os::fd::OwnedFd,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 
 use ostler_pool::Start;
-use tokio::{
-    runtime::Handle,
-    sync::{oneshot, watch},
-    time::Instant,
-};
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
-use crate::{
-    census::Quarry,
-    child::Child,
-    environment::find_program,
-    error::StartError,
-    launcher::{Inner, Launcher},
-    leader::Leader,
-    logs::{Ring, Stream},
-    mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE},
-    output::{self, Sink},
-    ready::{Expected, Waiting},
-    running::{Listening, Running, Stage},
-    spawn::{self, Program, SpawnError, Started},
-    spec::{ChildSpec, Endpoint},
-    sys::fork::Bond,
-    template::Values,
-};
+use crate::census::Quarry;
+use crate::child::Child;
+use crate::environment::find_program;
+use crate::error::StartError;
+use crate::launcher::{Inner, Launcher};
+use crate::leader::Leader;
+use crate::logs::{Ring, Stream};
+use crate::mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE};
+use crate::output::{self, Sink};
+use crate::ready::{Expected, Waiting};
+use crate::running::{Listening, Running, Stage};
+use crate::spawn::{self, Program, SpawnError, Started};
+use crate::spec::{ChildSpec, Endpoint};
+use crate::sys::fork::Bond;
+use crate::template::Values;
 
 impl Launcher {
     /// Starts a child of `spec` for `host` and returns it once it serves.

@@ -1,16 +1,17 @@
 //! At the start: ending what an instance left behind that died together with its guard.
 
-use std::{collections::BTreeSet, fs, io, os::unix::fs::MetadataExt, path::Path, time::Duration};
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, io};
 
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    census::{Entry, Quarry},
-    cgroup,
-    mark::{InstanceMark, Owner, Place},
-    runtime_dir,
-    walker::Walker,
-};
+use crate::census::{Entry, Quarry};
+use crate::mark::{InstanceMark, Owner, Place};
+use crate::walker::Walker;
+use crate::{cgroup, runtime_dir};
 
 const PAUSE: Duration = Duration::from_millis(5);
 

@@ -1,15 +1,14 @@
 //! One walk over `/proc` for all who wait for one: a hundred children stopped together cost a few walks, not hundreds.
 
-use std::{io, sync::Arc};
+use std::io;
+use std::sync::Arc;
 
 use ostler_scope::{BoxError, Closed, Scope};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    census::{self, Entry, Quarry},
-    hunt::{self, Round},
-};
+use crate::census::{self, Entry, Quarry};
+use crate::hunt::{self, Round};
 
 /// Requests that wait for the next walk; who comes later waits to place theirs.
 const QUEUE: usize = 256;

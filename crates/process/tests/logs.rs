@@ -3,10 +3,8 @@
 use futures::StreamExt;
 use ostler_process::{LogLimits, Stream};
 
-use crate::{
-    stable::{Stable, fake},
-    traces::eventually,
-};
+use crate::stable::{Stable, fake};
+use crate::traces::eventually;
 
 #[tokio::test]
 async fn a_character_written_in_two_halves_is_read_as_one() {

@@ -1,17 +1,13 @@
 //! Ports: whose they are, and when they are given again.
 
-use std::{
-    net::{Ipv4Addr, TcpListener},
-    time::Duration,
-};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use ostler_process::{LauncherConfig, NoFreePort, PortRange, Ports, StartError};
 use tokio::time::advance;
 
-use crate::{
-    stable::{Stable, fake},
-    traces::{eventually, marked},
-};
+use crate::stable::{Stable, fake};
+use crate::traces::{eventually, marked};
 
 fn range(base: u16, count: u16) -> PortRange {
     PortRange { base, count, ..PortRange::default() }

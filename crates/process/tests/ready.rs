@@ -1,23 +1,20 @@
 //! Becoming ready, and the many ways not to.
 
-use std::{
-    os::fd::AsFd,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use ostler_net::Address;
-use ostler_process::{ChildSpec, Environment, Exit, Probe, Readiness, SpawnError, StartError};
-use ostler_scope::BoxError;
-
-use crate::{
-    stable::{FAKE, HOST, Stable, fake, get},
-    traces::{eventually, marked, pid_in},
+use ostler_process::{
+    ChildSpec, Environment, Exit, GuardProgram, Launcher, LauncherConfig, OpenError, Probe, Readiness,
+    SpawnError, StartError,
 };
+use ostler_scope::{BoxError, Scope};
+
+use crate::stable::{FAKE, HOST, Stable, fake, get};
+use crate::traces::{eventually, marked, pid_in};
 
 #[tokio::test]
 async fn a_child_serves_on_the_port_it_was_given_and_knows_host_and_marks() {
@@ -72,11 +69,15 @@ fn raw(fd: &impl AsFd) -> i32 {
 }
 
 #[tokio::test]
-async fn a_child_starts_with_no_signal_blocked() {
+async fn a_child_starts_with_no_signal_blocked_or_ignored() {
     let stable = Stable::open().await;
-    let spec = ChildSpec::new(["grep", "SigBlk", "/proc/self/status"]).unwrap();
+    // Ours, like every Rust program, ignores SIGPIPE.
+    let ours = std::fs::read_to_string("/proc/self/status").unwrap();
+    assert!(!ours.contains("SigIgn:\t0000000000000000"), "nothing to reset");
+    let spec = ChildSpec::new(["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]).unwrap();
     let Err(StartError::ExitedEarly { tail, .. }) = stable.start(&spec).await else { panic!("grep serves") };
-    assert!(tail.to_string().contains("0000000000000000"), "{tail}");
+    let lines: Vec<_> = tail.0.iter().map(|line| line.text.to_string()).collect();
+    assert_eq!(lines, ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"]);
     stable.close().await;
 }
 
@@ -90,6 +91,29 @@ async fn a_child_can_be_given_a_unix_socket_that_is_removed_with_it() {
     assert!(get(stall.child.address(), "/env").await.contains(&format!("SOCKET={}\n", path.display())));
     stall.child.stop().await.unwrap();
     assert!(!path.exists());
+    stable.close().await;
+}
+
+#[tokio::test]
+async fn a_runtime_directory_too_long_for_sockets_is_refused_at_the_start() {
+    let root = tempfile::tempdir().unwrap();
+    let deep = root.path().join("d".repeat(80));
+    std::fs::create_dir(&deep).unwrap();
+    let scope = Scope::root("test").open().unwrap();
+    let guard = GuardProgram::Path(FAKE.into());
+    let config = LauncherConfig { runtime_root: Some(deep), guard, ..LauncherConfig::default() };
+    let error = Launcher::open(&scope, config).await.unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(OpenError::RuntimeDir { .. })), "{error}");
+    assert!(error.to_string().contains("too long"), "{error}");
+    assert!(scope.halt().await.is_clean());
+}
+
+#[tokio::test]
+async fn the_runtime_directory_is_nobody_elses() {
+    use std::os::unix::fs::PermissionsExt;
+    let stable = Stable::open().await;
+    let directory = std::fs::read_dir(stable.root()).unwrap().next().unwrap().unwrap();
+    assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     stable.close().await;
 }
 

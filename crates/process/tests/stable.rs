@@ -1,10 +1,8 @@
 //! A launcher with everything around it, for one test.
 
-use std::{
-    net::TcpListener,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ostler_net::{Address, Stream};
 use ostler_pool::{Generation, Key, Start};

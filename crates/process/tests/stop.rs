@@ -1,15 +1,15 @@
 //! The ladder: after the end of a child nothing of it lives, whatever it was.
 
+use std::path::Path;
 use std::time::Duration;
 
-use ostler_process::Exit;
+use ostler_process::{Exit, StopBudgets};
 use ostler_scope::Deadline;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
-use crate::{
-    stable::{Stable, Stall, fake},
-    traces::{assert_nothing_left, is_alive, marked, pid_in},
-};
+use crate::stable::{Stable, Stall, fake};
+use crate::traces::{assert_nothing_left, eventually, is_alive, marked, pid_in};
 
 #[tokio::test]
 async fn a_child_that_obeys_ends_by_the_first_signal() {
@@ -35,7 +35,7 @@ async fn a_child_that_ignores_the_first_signal_is_killed_after_its_budget() {
 #[tokio::test]
 async fn the_deadline_of_the_caller_cuts_the_drain_budget() {
     let stable = Stable::open().await;
-    let stall = stable.start(&fake(&["--ignore-term"]).stop(Default::default())).await.unwrap();
+    let stall = stable.start(&fake(&["--ignore-term"]).stop(StopBudgets::default())).await.unwrap();
     let began = Instant::now();
     stall.child.drain(&Deadline::after(Duration::from_millis(50))).await;
     assert!(began.elapsed() < Duration::from_secs(5));
@@ -129,6 +129,31 @@ async fn what_outlived_a_leader_that_died_is_ended_with_its_scope() {
         assert!(!is_alive(grandchild));
         stable.close().await;
     }
+}
+
+#[tokio::test]
+async fn an_orphan_that_ends_by_itself_is_waited_for() {
+    let stable = Stable::open().await;
+    let file = stable.file("pid");
+    let grandchild = format!("--grandchild={}", file.display());
+    let stall = stable.serve(&["--orphan", &grandchild]).await.unwrap();
+    let orphan = pid_in(&file).await;
+    kill_process(Pid::from_raw(orphan as i32).unwrap(), Signal::KILL).unwrap();
+    eventually("not even a zombie", || !Path::new(&format!("/proc/{orphan}")).exists()).await;
+    assert!(is_alive(stall.child.pid()));
+    stable.close().await;
+}
+
+#[tokio::test]
+async fn what_other_code_of_this_process_starts_keeps_its_status() {
+    let stable = Stable::open().await;
+    // From the first thread, where adopted ones are as well: it has our session, so it is told apart.
+    let mut other = std::process::Command::new("true").spawn().unwrap();
+    let stall =
+        stable.serve(&["--orphan", &format!("--grandchild={}", stable.file("pid").display())]).await.unwrap();
+    stall.child.stop().await.unwrap();
+    assert!(other.wait().unwrap().success());
+    stable.close().await;
 }
 
 #[tokio::test]

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    guard::OtherHost,
-    stable::Stable,
-    traces::{carrying, is_alive, within},
-};
+use crate::guard::OtherHost;
+use crate::stable::Stable;
+use crate::traces::{carrying, is_alive, within};
 
 #[tokio::test]
 async fn what_a_dead_instance_left_is_ended_at_the_next_start() {

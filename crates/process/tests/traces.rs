@@ -1,6 +1,8 @@
 //! Looking for what must not be there.
 
-use std::{fs, path::Path, time::Duration};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
@@ -34,8 +36,8 @@ pub(crate) fn assert_nothing_left(mark: &str, root: &Path) {
     assert_eq!(carrying(mark), [0; 0], "processes with the mark {mark}");
     assert_eq!(zombies(), [0; 0], "zombies of ours");
     let directories: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(directories, [Path::new(""); 0], "runtime directories");
-    assert_eq!(cgroups(mark), [Path::new(""); 0], "cgroups");
+    assert_eq!(directories, Vec::<PathBuf>::new(), "runtime directories");
+    assert_eq!(cgroups(mark), Vec::<PathBuf>::new(), "cgroups");
 }
 
 /// Waits for what the system does not announce.
@@ -61,7 +63,7 @@ fn zombies() -> Vec<u32> {
     pids().filter(|pid| parent(*pid) == Some(own) && state(*pid) == Some('Z')).collect()
 }
 
-fn cgroups(mark: &str) -> Vec<std::path::PathBuf> {
+fn cgroups(mark: &str) -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let points =
         mounts.lines().filter(|line| line.contains(" - cgroup2 ")).filter_map(|line| line.split(' ').nth(4));

@@ -1,12 +1,17 @@
 //! The guard process itself: no runtime, no threads, no allocation worth mentioning.
 
-use std::{env, io::Read, io::Write, os::unix::net::UnixStream, path::Path, time::Duration};
+use std::env;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
 
 use rustix::fd::AsFd;
 use tokio::time::Instant;
 
 use super::{CGROUP, FAREWELL, INSTANCE, READY, RUNTIME_DIR};
-use crate::{census::Quarry, cgroup, hunt, runtime_dir};
+use crate::census::Quarry;
+use crate::{cgroup, hunt, runtime_dir};
 
 /// How long the guard goes on against what will not end. Whatever survives that, the next start sweeps.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! The kernel's socket diagnosis over netlink: one question a family, answered with the listeners of one port alone.
 
-use std::{collections::HashSet, io};
+use std::collections::HashSet;
+use std::io;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 

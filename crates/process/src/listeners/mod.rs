@@ -3,7 +3,8 @@
 mod diag;
 mod table;
 
-use std::{collections::HashSet, io};
+use std::collections::HashSet;
+use std::io;
 
 /// The inodes of the sockets that listen on `port`, on whatever address.
 ///

@@ -1,10 +1,8 @@
 //! The readable tables, `/proc/self/net/tcp` and `tcp6`.
 
-use std::{
-    collections::HashSet,
-    fs::File,
-    io::{self, BufRead, BufReader},
-};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 
 /// `TCP_LISTEN` as the table spells it.
 const LISTEN: &str = "0A";

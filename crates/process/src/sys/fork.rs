@@ -7,12 +7,9 @@
 //! Between fork and exec the child runs on a copy of a multi-threaded process: everything it needs was allocated before, and it
 //! calls only what is async-signal-safe.
 
-use std::{
-    ffi::{CStr, CString, c_char, c_int},
-    io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    ptr,
-};
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::{io, ptr};
 
 use rustix::process::{Pid, PidfdFlags};
 
@@ -21,6 +18,9 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Signals that exist, the real-time ones included.
 const LAST_SIGNAL: c_int = 64;
+
+/// What a process that outlives us does not react to: the ways a terminal or an operator ends things.
+const DEAF_TO: [c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
 
 /// Everything a child needs, allocated before the fork.
 #[derive(Debug)]
@@ -192,17 +192,19 @@ unsafe fn become_program(
 /// # Safety
 /// Only in a forked child.
 unsafe fn reset_signals(bond: Bond) {
-    // SAFETY: async-signal-safe calls; zeroes are a valid action (default) and a valid set.
+    // SAFETY: async-signal-safe calls; zeroes are a valid action (default) for library and kernel, and a valid set.
     unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
+        // The bare call, because the library's will not touch the two signals it keeps for itself, and those are inherited too.
+        let default = [0_u64; 8];
         for signal in 1..=LAST_SIGNAL {
-            let deaf =
-                matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT | libc::SIGTSTP);
-            action.sa_sigaction = match bond {
-                Bond::OutlivesUs if deaf => libc::SIG_IGN,
-                Bond::OutlivesUs | Bond::DiesWithUs => libc::SIG_DFL,
-            };
-            libc::sigaction(signal, &raw const action, ptr::null_mut());
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null_mut::<u64>(), 8_usize);
+        }
+        if bond == Bond::OutlivesUs {
+            let mut ignore: libc::sigaction = std::mem::zeroed();
+            ignore.sa_sigaction = libc::SIG_IGN;
+            for signal in DEAF_TO {
+                libc::sigaction(signal, &raw const ignore, ptr::null_mut());
+            }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

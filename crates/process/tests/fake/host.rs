@@ -1,11 +1,9 @@
 //! A program that embeds a launcher: starts one child, says so on stdout, and waits.
 
-use std::{
-    io::{Read, Write},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use ostler_pool::{Generation, Key, Start};
 use ostler_process::{Cgroups, ChildSpec, GuardProgram, Launcher, LauncherConfig, PortRange};

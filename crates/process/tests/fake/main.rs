@@ -1,4 +1,6 @@
 //! What the tests start: a server with a switch for each way to misbehave, and a host that opens a launcher and waits to be killed.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is started for")]
+#![allow(clippy::unwrap_used, reason = "a test would rather see it die than handle an error")]
 
 mod host;
 mod serve;

@@ -1,13 +1,11 @@
 //! The server. Answers every request with what it was asked for by path: `/env`, `/args`, `/fds`, `/pid`.
 
-use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-    os::unix::net::UnixListener,
-    path::Path,
-    process::{Command, ExitCode, Stdio},
-    time::Duration,
-};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use crate::switches::Switches;
 
@@ -159,6 +157,7 @@ fn start_relatives(switches: &Switches) {
     wait_until(|| Path::new(file).exists());
 }
 
+#[allow(clippy::zombie_processes, reason = "leaving processes behind is what is asked for")]
 fn start(command: &[&str], options: &[String], scrub: bool) {
     let mut next = again(command, options);
     if scrub && command == ["linger"] {

@@ -1,6 +1,7 @@
 //! `--name` or `--name=value`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct Switches(BTreeMap<String, String>);
