@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tokio::io::unix::AsyncFd;
 
 use crate::spawn::Started;
-use crate::sys;
+use crate::{reaper, sys};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,13 +46,18 @@ pub(crate) struct Leader {
 
 impl Leader {
     /// Watches a started process in the current runtime.
+    ///
+    /// # Errors
+    /// Descriptors are exhausted. Then the process has been ended.
     pub(crate) fn watch(started: Started) -> io::Result<Self> {
-        Ok(Self {
-            pid: started.pid,
-            pidfd: sys::watch_readable(started.pidfd)?,
-            in_cgroup: started.in_cgroup,
-            reaped: Mutex::new(None),
-        })
+        let Started { pid, pidfd, in_cgroup } = started;
+        let pidfd = sys::watch_readable(pidfd).inspect_err(|_| {
+            if let Some(child) = raw(pid) {
+                sys::fork::abandon(child);
+            }
+        })?;
+        reaper::reserve(pid);
+        Ok(Self { pid, pidfd, in_cgroup, reaped: Mutex::new(None) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -89,6 +94,7 @@ impl Leader {
         let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if reaped.is_none() {
             *reaped = self.wait(WaitIdOptions::empty());
+            reaper::release(self.pid);
         }
     }
 
@@ -98,8 +104,7 @@ impl Leader {
         if reaped.is_some() {
             return;
         }
-        let group = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
+        if let Some(group) = raw(self.pid) {
             // Fails when the group is all zombies, which is what the signal is for.
             let _ = rustix::process::kill_process_group(group, signal);
         }
@@ -115,6 +120,16 @@ impl Leader {
             Err(rustix::io::Errno::CHILD) => Some(Exit::Lost),
             Err(_) => None,
         }
+    }
+}
+
+fn raw(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        reaper::release(self.pid);
     }
 }
 

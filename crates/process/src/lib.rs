@@ -50,12 +50,12 @@
 
 mod census;
 mod cgroup;
+mod chase;
 mod child;
 mod config;
 mod environment;
 mod error;
 pub mod guard;
-mod hunt;
 mod launcher;
 mod leader;
 mod lines;

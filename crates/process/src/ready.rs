@@ -75,7 +75,13 @@ impl Waiting<'_> {
         let mut proven = None;
         loop {
             match self.look(&mut proven).await {
-                Ok(address) => return Ok(address),
+                // What answered may have been a daemon that the leader left behind.
+                Ok(address) => {
+                    return match self.leader.exit() {
+                        Some(exit) => Err(self.ended_early(exit).await),
+                        None => Ok(address),
+                    };
+                }
                 Err(NotReady::Yet(why)) => *last.lock().unwrap_or_else(PoisonError::into_inner) = why,
                 Err(NotReady::Never(error)) => return Err(error),
             }

@@ -1,6 +1,8 @@
 //! Waiting for orphans: as the subreaper of all below us we inherit what children leave behind, and nobody else waits for it.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use ostler_scope::{BoxError, Scope};
 use rustix::process::{Pid, WaitId, WaitIdOptions};
@@ -30,6 +32,20 @@ pub(crate) fn reap_adopted() {
             let _ = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         }
     }
+}
+
+/// The processes started by us that nobody has waited for yet, of all launchers. When a spawning thread ends before a child of its
+/// was waited for, the child moves to our first thread like an orphan.
+static LEADERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Leaves waiting for `pid` to its [`Leader`](crate::leader::Leader).
+pub(crate) fn reserve(pid: u32) {
+    LEADERS.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+}
+
+/// It was waited for, or nobody will any more.
+pub(crate) fn release(pid: u32) {
+    LEADERS.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
 }
 
 /// The orphans that came to us.

@@ -6,42 +6,35 @@ use std::path::Path;
 use std::time::Duration;
 use std::{fs, io};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::census::{Entry, Quarry};
+use crate::chase::Chase;
 use crate::mark::{InstanceMark, Owner, Place};
 use crate::walker::Walker;
 use crate::{cgroup, runtime_dir};
-
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Ends what carries the mark of a dead instance of our user, and removes its cgroup and its runtime directory.
 ///
 /// Whether an instance is dead is judged by its pid and start time, and only for marks of this boot and this pid namespace.
 pub(crate) async fn sweep(walker: &Walker, root: &Path, here: &Place, budget: Duration) -> io::Result<()> {
     let deadline = Instant::now() + budget;
-    cgroup::sweep(here);
-    let first = walker.census().await;
-    let orphaned = match &*first {
+    let census = walker.census().await;
+    let mut dead = match &*census {
         Ok(census) => orphaned(census, here),
         Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
     };
-    for mark in orphaned {
-        let quarry = Quarry::instance(mark.to_string());
-        loop {
-            let round = walker.strike(&quarry).await?;
-            if round.pids.is_empty() {
-                break;
-            }
-            tracing::warn!(instance = %mark, pids = ?round.pids, "ended what a dead instance left behind");
-            if Instant::now() >= deadline {
-                tracing::warn!(instance = %mark, "a dead instance's processes are still there");
-                break;
-            }
-            sleep(PAUSE).await;
+    let cgroups = cgroup::of_dead_instances(here);
+    dead.extend(cgroups.keys());
+    for mark in dead {
+        let cgroup = cgroups.get(&mark);
+        let mut chase = Chase::new(Quarry::instance(mark.to_string()), cgroup.cloned());
+        tracing::warn!(instance = %mark, "ending what a dead instance left behind");
+        match walker.run(&mut chase, deadline).await {
+            Ok(()) => cgroup.into_iter().for_each(|path| cgroup::remove(path)),
+            Err(pids) => tracing::warn!(instance = %mark, ?pids, "they are still there"),
         }
     }
-    cgroup::sweep(here);
     runtime_dir::sweep(root, here)
 }
 

@@ -163,7 +163,9 @@ async fn an_early_exit_is_reported_although_something_holds_its_stderr_open() {
     let stable = Stable::open().await;
     let file = stable.file("pid");
     let grandchild = format!("--grandchild={}", file.display());
-    let Err(error) = stable.serve(&[&grandchild, "--orphan", "--daemonize", "--stderr=bye"]).await else {
+    let Err(error) =
+        stable.serve(&[&grandchild, "--orphan", "--daemonize", "--never-ready", "--stderr=bye"]).await
+    else {
         panic!("a daemon counts as ready")
     };
     assert!(matches!(error, StartError::ExitedEarly { exit: Exit::Status(0), .. }), "{error}");

@@ -34,7 +34,10 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 /// Asserts that no process carries an instance's mark, that we have no zombie, and that its directories are gone.
 pub(crate) fn assert_nothing_left(mark: &str, root: &Path) {
     assert_eq!(carrying(mark), [0; 0], "processes with the mark {mark}");
-    assert_eq!(zombies(), [0; 0], "zombies of ours");
+    // Run by nextest, each test is a process; else the zombies may be those another test is about to wait for.
+    if std::env::var_os("NEXTEST").is_some() {
+        assert_eq!(zombies(), [0; 0], "zombies of ours");
+    }
     let directories: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(directories, Vec::<PathBuf>::new(), "runtime directories");
     assert_eq!(cgroups(mark), Vec::<PathBuf>::new(), "cgroups");

@@ -11,7 +11,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::{io, ptr};
 
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 /// From the kernel's `sched.h`; the C library's constant is too narrow to hold it.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -100,11 +100,17 @@ pub(crate) fn fork_exec(prepared: &Prepared) -> Result<Forked, (Step, io::Error)
     match read_all(&report, &mut message) {
         0 => Ok(Forked { pid: pid.unsigned_abs(), pidfd, in_cgroup }),
         _ => {
-            let _ = rustix::process::waitpid(Some(process), rustix::process::WaitOptions::empty());
+            abandon(process);
             let [step, code @ ..] = message;
             Err((Step::from_byte(step), io::Error::from_raw_os_error(i32::from_ne_bytes(code))))
         }
     }
+}
+
+/// Ends and waits for a child that nobody will own.
+pub(crate) fn abandon(child: Pid) {
+    let _ = rustix::process::kill_process(child, Signal::KILL);
+    let _ = rustix::process::waitpid(Some(child), WaitOptions::empty());
 }
 
 impl Step {
