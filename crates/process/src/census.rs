@@ -1,13 +1,13 @@
 //! One walk over all processes, and who among them belongs to an instance or to one child.
 
-use std::{collections::HashSet, io, os::fd::OwnedFd};
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use crate::{
-    mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE},
-    procfs::{self, Stat},
-};
+use crate::mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE};
+use crate::procfs::{self, Stat};
 
 /// One living process.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct Quarry {
     pub(crate) generation: Option<String>,
     /// The process we started, not yet reaped, so that its pid still is its session's and group's and nobody else's.
     pub(crate) leader: Option<u32>,
+    /// Seen below the leader before it was told to end, by pid and start time.
+    pub(crate) family: Vec<(u32, u64)>,
 }
 
 /// The living processes at one moment, kernel threads left out.
@@ -71,6 +73,11 @@ impl Entry {
 }
 
 impl Quarry {
+    /// Everything with this value of `OSTLER_INSTANCE`.
+    pub(crate) fn instance(mark: impl Into<String>) -> Self {
+        Self { instance: mark.into(), generation: None, leader: None, family: Vec::new() }
+    }
+
     /// Those of `census` that carry the mark, share the leader's session or group, or descend from one that does.
     pub(crate) fn select<'a>(&self, census: &'a [Entry]) -> Vec<&'a Entry> {
         let mut members: HashSet<u32> =
@@ -96,7 +103,9 @@ impl Quarry {
         if stat.pid == std::process::id() {
             return false;
         }
-        self.is_marked(entry) || self.leader.is_some_and(|leader| stat.session == leader || stat.group == leader)
+        self.is_marked(entry)
+            || self.leader.is_some_and(|leader| stat.session == leader || stat.group == leader)
+            || self.family.contains(&(stat.pid, stat.started))
     }
 
     fn is_marked(&self, entry: &Entry) -> bool {
@@ -135,15 +144,15 @@ mod tests {
         let census = [
             entry("10 1 10 10", None),
             entry("20 10 20 20", Some("ours")),
-            entry("15 20 15 15", None),  // scrubbed its environment, left the session, child of a marked one
-            entry("30 1 30 20", None),   // in the leader's session
+            entry("15 20 15 15", None), // scrubbed its environment, left the session, child of a marked one
+            entry("30 1 30 20", None),  // in the leader's session
             entry("40 1 40 40", Some("other")),
             entry("50 15 50 50", None),
         ];
         let quarry = |generation: Option<&str>, leader| Quarry {
-            instance: "ours".into(),
             generation: generation.map(Into::into),
             leader,
+            ..Quarry::instance("ours")
         };
         assert_eq!(pids(&quarry(Some("shop#1"), Some(20)), &census), [20, 15, 30, 50]);
         assert_eq!(pids(&quarry(None, None), &census), [20, 15, 50]);
@@ -151,10 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn whoever_was_seen_below_the_leader_is_selected_by_pid_and_start_time() {
+        let census = [entry("15 1 15 15", None), entry("16 1 16 16", None)];
+        let family = vec![(15, census[0].stat.started), (16, census[1].stat.started + 1)];
+        assert_eq!(pids(&Quarry { family, ..Quarry::instance("ours") }, &census), [15]);
+    }
+
+    #[test]
     fn we_never_select_ourselves() {
         let own = std::process::id();
         let census = [entry(&format!("{own} 1 1 1"), Some("ours"))];
-        let quarry = Quarry { instance: "ours".into(), generation: None, leader: None };
+        let quarry = Quarry::instance("ours");
         assert_eq!(pids(&quarry, &census), [0; 0]);
     }
 }

@@ -1,12 +1,11 @@
 //! A cgroup per child where there is a writable cgroup v2: `cgroup.kill` ends everything in it at once, forks included.
 
-use std::{
-    fs::{self, File},
-    io,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mark::{InstanceMark, Owner, Place};
 
@@ -56,21 +55,15 @@ impl ChildCgroup {
         Ok(File::open(&self.path)?.into())
     }
 
-    /// SIGKILL to everything inside, also to what is being forked meanwhile.
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        kill(&self.path)
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// The processes inside, zombies included.
+    /// The processes inside.
     pub(crate) fn members(&self) -> Vec<u32> {
         fs::read_to_string(self.path.join("cgroup.procs"))
             .map(|list| list.lines().filter_map(|pid| pid.parse().ok()).collect())
             .unwrap_or_default()
-    }
-
-    /// Whether something lives inside.
-    pub(crate) fn is_populated(&self) -> bool {
-        is_populated(&self.path)
     }
 
     pub(crate) fn remove(&self) {
@@ -78,10 +71,12 @@ impl ChildCgroup {
     }
 }
 
+/// SIGKILL to everything inside, also to what is being forked meanwhile.
 pub(crate) fn kill(path: &Path) -> io::Result<()> {
     fs::write(path.join("cgroup.kill"), "1")
 }
 
+/// Whether something lives inside; zombies do not.
 pub(crate) fn is_populated(path: &Path) -> bool {
     fs::read_to_string(path.join("cgroup.events"))
         .is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
@@ -101,18 +96,18 @@ pub(crate) fn remove(path: &Path) {
     }
 }
 
-/// Ends and removes the cgroups of dead instances below our own.
-pub(crate) fn sweep(here: &Place) {
-    let Some(own) = own_cgroup() else { return };
-    for entry in fs::read_dir(own).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(mark) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        let Ok(mark) = mark.parse::<InstanceMark>() else { continue };
-        if mark.owner(here) == Owner::Dead && kill(&entry.path()).is_ok() {
-            // Still dying processes keep it a moment longer; then the next start removes it.
-            remove(&entry.path());
-        }
-    }
+/// The cgroups of dead instances below our own.
+pub(crate) fn of_dead_instances(here: &Place) -> BTreeMap<InstanceMark, PathBuf> {
+    let entries = own_cgroup().and_then(|own| fs::read_dir(own).ok());
+    entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let mark: InstanceMark = entry.file_name().to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
+            (mark.owner(here) == Owner::Dead).then(|| (mark, entry.path()))
+        })
+        .collect()
 }
 
 /// Where our own cgroup is mounted: the unified hierarchy alone, or beside the old ones.

@@ -1,22 +1,22 @@
 //! A ready child as a resource of the pool.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ostler_net::Address;
 use ostler_pool::Resource;
 use ostler_scope::{BoxError, Deadline, Subscriber};
 use tokio::time::{Instant, timeout};
 
-use crate::{
-    error::{Exited, StopError},
-    leader::Leader,
-    logs::{LogLine, Tail},
-    output::Sink,
-    probe::Readiness,
-    ready::TAIL,
-    running::Running,
-    spec::StopBudgets,
-};
+use crate::error::{Exited, StopError};
+use crate::leader::Leader;
+use crate::logs::{LogLine, Tail};
+use crate::output::Sink;
+use crate::probe::Readiness;
+use crate::ready::TAIL;
+use crate::running::Running;
+use crate::spec::StopBudgets;
 
 /// How long the last words of an ended child are waited for.
 const LAST_WORDS: Duration = Duration::from_millis(20);
@@ -140,6 +140,9 @@ impl Logs {
 
 impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Logs").field("key", &self.sink.key).field("generation", &self.sink.generation).finish()
+        f.debug_struct("Logs")
+            .field("key", &self.sink.key)
+            .field("generation", &self.sink.generation)
+            .finish()
     }
 }

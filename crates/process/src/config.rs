@@ -1,8 +1,10 @@
 //! What a launcher is opened with.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::{guard::GuardProgram, ports::PortRange};
+use crate::guard::GuardProgram;
+use crate::ports::PortRange;
 
 /// How a [`Launcher`](crate::Launcher) works. The defaults are those of `ostler up`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,26 @@
 //! What a child finds in its environment: names allowed through from ours, and what was added.
 
-use std::{
-    collections::BTreeMap,
-    ffi::{OsStr, OsString},
-};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 
 /// The names a child inherits from us unless told otherwise: what programs need to find their tools, their user's files, a
 /// terminal, a language and a place for temporary files. Nothing that usually carries a secret.
 pub const INHERITED: [&str; 15] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ", "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
 ];
 
 /// Names that begin like this are ours to set.
@@ -43,9 +54,8 @@ impl Environment {
     /// The first name or value that cannot be in an environment, or is ours to set.
     pub(crate) fn fault(&self) -> Option<&str> {
         let names = self.inherited.iter().chain(self.extra.keys());
-        let bad_name = |name: &&String| {
-            name.is_empty() || name.contains(['=', '\0']) || name.starts_with(RESERVED)
-        };
+        let bad_name =
+            |name: &&String| name.is_empty() || name.contains(['=', '\0']) || name.starts_with(RESERVED);
         let bad_value = |(_, value): &(&String, &String)| value.contains('\0');
         names
             .map(|name| (name, bad_name(&name)))
@@ -75,7 +85,9 @@ pub(crate) fn find_program(program: &str, path: Option<&OsStr>) -> Option<OsStri
     }
     std::env::split_paths(path?)
         .map(|directory| directory.join(program))
-        .find(|candidate| rustix::fs::access(candidate, rustix::fs::Access::EXEC_OK).is_ok() && candidate.is_file())
+        .find(|candidate| {
+            rustix::fs::access(candidate, rustix::fs::Access::EXEC_OK).is_ok() && candidate.is_file()
+        })
         .map(Into::into)
 }
 

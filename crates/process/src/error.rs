@@ -1,10 +1,14 @@
 //! What can go wrong with a child, as facts the caller can act on.
 
-use std::{io, time::Duration};
+use std::io;
+use std::time::Duration;
 
 use ostler_scope::Closed;
 
-use crate::{leader::Exit, logs::Tail, ports::NoFreePort, spawn::SpawnError};
+use crate::leader::Exit;
+use crate::logs::Tail;
+use crate::ports::NoFreePort;
+use crate::spawn::SpawnError;
 
 /// Why a child did not become ready. Nothing of it is left when this is returned.
 #[derive(Debug, thiserror::Error)]

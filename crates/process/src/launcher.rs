@@ -1,26 +1,24 @@
 //! The launcher: what all children of one Ostler share, and the end of it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ostler_scope::{Cleanup, Scope, ScopeError};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::{
-    census::Quarry,
-    cgroup::{self, InstanceCgroup},
-    config::{Cgroups, LauncherConfig},
-    error::{OpenError, StopError},
-    guard::{self, GuardPost, Orders},
-    mark::{InstanceMark, Place},
-    ports::Ports,
-    reaper,
-    runtime_dir::{self, RuntimeDir},
-    spawn::Spawner,
-    sweep,
-    walker::Walker,
-};
-
-const PAUSE: Duration = Duration::from_millis(2);
+use crate::census::Quarry;
+use crate::cgroup::{self, InstanceCgroup};
+use crate::chase::Chase;
+use crate::config::{Cgroups, LauncherConfig};
+use crate::error::{OpenError, StopError};
+use crate::guard::{self, GuardPost, Orders};
+use crate::mark::{self, InstanceMark, Place};
+use crate::ports::Ports;
+use crate::runtime_dir::{self, RuntimeDir};
+use crate::spawn::Spawner;
+use crate::walker::Walker;
+use crate::{reaper, sweep};
 
 /// Starts children and sees to it that none outlives us. Clones are the same launcher.
 ///
@@ -123,20 +121,22 @@ impl Inner {
     /// Ends what the children's own ends have missed, of which there should be nothing.
     async fn end(&self, cleanup: &Cleanup, budget: Duration) -> Result<(), StopError> {
         let began = Instant::now();
-        let quarry = Quarry { instance: self.mark.clone(), generation: None, leader: None };
+        let deadline = cleanup.deadline.instant().min(began + budget);
         loop {
-            if let Some(cgroup) = &self.cgroup {
-                let _ = cgroup::kill(cgroup.path());
-            }
-            let round = self.walker.strike(&quarry).await.unwrap_or_default();
+            // Orphans without any mark can only be ours too: they cleared their environment. Marked ones may be another launcher's.
+            let unmarked =
+                reaper::adopted().into_iter().filter(|stat| stat.is_alive() && !mark::is_marked(stat.pid));
+            let family: Vec<_> = unmarked.map(|stat| (stat.pid, stat.started)).collect();
+            let is_last = family.is_empty();
+            let quarry = Quarry { family, ..Quarry::instance(self.mark.clone()) };
+            let cgroup = self.cgroup.as_ref().map(|cgroup| cgroup.path().to_owned());
+            let outcome = self.walker.run(&mut Chase::new(quarry, cgroup), deadline).await;
             reaper::reap_adopted();
-            if round.pids.is_empty() {
+            outcome.map_err(|pids| StopError { after: began.elapsed(), pids })?;
+            // The end of those may have orphaned others.
+            if is_last {
                 return Ok(());
             }
-            if began.elapsed() >= budget || cleanup.deadline.is_expired() {
-                return Err(StopError { after: began.elapsed(), pids: round.pids });
-            }
-            sleep(PAUSE).await;
         }
     }
 

@@ -1,11 +1,9 @@
 //! The last lines a child wrote, bounded in lines and in bytes.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::lines::Line;
 
@@ -120,7 +118,8 @@ impl Ring {
     pub(crate) fn tail(&self, count: usize) -> Tail {
         let lines = self.lines();
         let of = |stream| {
-            let mut tail: Vec<_> = lines.iter().rev().filter(|line| line.stream == stream).take(count).cloned().collect();
+            let mut tail: Vec<_> =
+                lines.iter().rev().filter(|line| line.stream == stream).take(count).cloned().collect();
             tail.reverse();
             tail
         };

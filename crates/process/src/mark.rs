@@ -1,6 +1,7 @@
 //! The marks children and all their descendants inherit: which Ostler started them, and as which generation of which server.
 
-use std::{fmt, fs, io, str::FromStr};
+use std::str::FromStr;
+use std::{fmt, fs, io};
 
 use crate::procfs::{self, Stat};
 
@@ -86,6 +87,11 @@ impl FromStr for InstanceMark {
         };
         if next().is_ok() { Err(NotAMark) } else { Ok(mark) }
     }
+}
+
+/// Whether a process carries the mark of any instance.
+pub(crate) fn is_marked(pid: u32) -> bool {
+    procfs::environ(pid).is_ok_and(|environ| procfs::variable(&environ, INSTANCE_VARIABLE).is_some())
 }
 
 /// The text is not an instance mark.

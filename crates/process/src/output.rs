@@ -1,15 +1,17 @@
 //! Reading what children write, always: a pipe nobody reads stops its writer.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use ostler_pool::{Generation, Key};
 use ostler_scope::Signal;
-use tokio::{io::AsyncReadExt, net::unix::pipe, sync::watch};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
 
-use crate::{
-    lines::{Line, Lines},
-    logs::{LogLine, Ring, Stream},
-};
+use crate::lines::{Line, Lines};
+use crate::logs::{LogLine, Ring, Stream};
 
 /// Read at once; also what a reading task holds on to.
 const CHUNK: usize = 8 * 1024;

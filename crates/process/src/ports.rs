@@ -1,12 +1,10 @@
 //! Ports for servers: from a base upwards, never one twice at a time, and a freed one only after a rest.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    fmt,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::time::Instant;

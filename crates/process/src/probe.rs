@@ -1,6 +1,7 @@
 //! What asks a child whether it serves.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use ostler_net::{Address, Stream};

@@ -1,6 +1,8 @@
 //! What `/proc` tells about a process: its place in the tree, its environment, its children and its sockets.
 
-use std::{collections::HashSet, fs, io, path::{Path, PathBuf}};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Set by the kernel on its own threads, which have no environment and cannot be ended.
 const KERNEL_THREAD: u32 = 0x0020_0000;
@@ -47,7 +49,15 @@ impl Stat {
     pub(crate) fn sample(fields: &str) -> Self {
         let mut fields = fields.split(' ').map(|field| field.parse().unwrap());
         let mut next = || fields.next().unwrap();
-        Self { pid: next(), parent: next(), group: next(), session: next(), state: b'S', flags: 0, started: 1 }
+        Self {
+            pid: next(),
+            parent: next(),
+            group: next(),
+            session: next(),
+            state: b'S',
+            flags: 0,
+            started: 1,
+        }
     }
 
     /// Runs, or could: neither a zombie nor on the way out.
@@ -69,8 +79,7 @@ impl Stat {
 /// # Errors
 /// `/proc` is not mounted or not readable.
 pub(crate) fn pids() -> io::Result<impl Iterator<Item = u32>> {
-    Ok(fs::read_dir("/proc")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
+    Ok(fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }
 
 /// The environment a process was started with, as NUL-separated `NAME=value`; empty for a zombie.

@@ -1,12 +1,11 @@
 //! Whether the port is our child's: an accepted connection alone could be anybody's server.
 
-use std::{collections::HashSet, io};
+use std::collections::HashSet;
+use std::io;
 
-use crate::{
-    cgroup::ChildCgroup,
-    census::Quarry,
-    listeners, procfs,
-};
+use crate::census::Quarry;
+use crate::cgroup::ChildCgroup;
+use crate::{listeners, procfs};
 
 /// Who listens on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +18,16 @@ pub(crate) enum Holder {
 }
 
 /// Looks at the child itself first, which nearly always is the answer, then at what it started, and only then at all processes.
-pub(crate) fn holder(port: u16, leader: u32, quarry: &Quarry, cgroup: Option<&ChildCgroup>) -> io::Result<Holder> {
-    // A child that has ended has no tables of its own any more.
-    let listeners = listeners::on_port(leader, port).or_else(|_| listeners::on_port(std::process::id(), port))?;
-    if listeners.is_empty() {
+pub(crate) fn holder(
+    port: u16,
+    leader: u32,
+    quarry: &Quarry,
+    cgroup: Option<&ChildCgroup>,
+) -> io::Result<Holder> {
+    let mut unclaimed = listeners::on_port(port)?;
+    if unclaimed.is_empty() {
         return Ok(Holder::Nobody);
     }
-    let mut unclaimed: HashSet<u64> = listeners.iter().map(|listener| listener.inode).collect();
     let mut seen = HashSet::new();
     let mut claims = |pid: u32| {
         if seen.insert(pid) {
@@ -41,6 +43,6 @@ pub(crate) fn holder(port: u16, leader: u32, quarry: &Quarry, cgroup: Option<&Ch
         return Ok(Holder::Ours);
     }
     // It may have been closed while we looked: what counts is that someone else's is there now.
-    let still: HashSet<u64> = listeners::on_port(std::process::id(), port)?.iter().map(|l| l.inode).collect();
+    let still = listeners::on_port(port)?;
     Ok(if unclaimed.is_disjoint(&still) { Holder::Nobody } else { Holder::Other })
 }

@@ -1,22 +1,18 @@
 //! Waiting for a child to serve, raced against its end, under one deadline.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use ostler_net::{Address, Stream};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::{
-    error::StartError,
-    leader::{Exit, Leader},
-    pace::Pace,
-    probe::Readiness,
-    proof::{self, Holder},
-    running::{Listening, Running},
-};
+use crate::error::StartError;
+use crate::leader::{Exit, Leader};
+use crate::pace::Pace;
+use crate::probe::Readiness;
+use crate::proof::{self, Holder};
+use crate::running::{Listening, Running};
 
 /// How long one probe may take before the next is tried: a server that hangs on its first request may answer the second.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
@@ -79,7 +75,13 @@ impl Waiting<'_> {
         let mut proven = None;
         loop {
             match self.look(&mut proven).await {
-                Ok(address) => return Ok(address),
+                // What answered may have been a daemon that the leader left behind.
+                Ok(address) => {
+                    return match self.leader.exit() {
+                        Some(exit) => Err(self.ended_early(exit).await),
+                        None => Ok(address),
+                    };
+                }
                 Err(NotReady::Yet(why)) => *last.lock().unwrap_or_else(PoisonError::into_inner) = why,
                 Err(NotReady::Never(error)) => return Err(error),
             }
@@ -97,7 +99,9 @@ impl Waiting<'_> {
             match timeout(PROBE_PATIENCE, probe.probe(address)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(NotReady::Yet(error.to_string())),
-                Err(_) => return Err(NotReady::Yet(format!("no answer to a probe within {PROBE_PATIENCE:?}"))),
+                Err(_) => {
+                    return Err(NotReady::Yet(format!("no answer to a probe within {PROBE_PATIENCE:?}")));
+                }
             }
         }
         Ok(address.clone())

@@ -1,26 +1,26 @@
 //! Everything one child holds, from before its start until nothing of it is left.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
-use crate::{
-    census::Quarry, cgroup::ChildCgroup, error::StopError, hunt::Round, leader::Leader, output::Sink, ports::Port,
-    reaper, runtime_dir::SocketPath, walker::Walker,
-};
+use crate::census::Quarry;
+use crate::cgroup::ChildCgroup;
+use crate::chase::Chase;
+use crate::error::StopError;
+use crate::leader::Leader;
+use crate::output::Sink;
+use crate::ports::Port;
+use crate::procfs::{self, Stat};
+use crate::reaper;
+use crate::runtime_dir::SocketPath;
+use crate::walker::Walker;
 
-/// The first pause between two looks at those who are dying, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
-
-/// Walks that found nobody before the end counts as complete, when some process hid its environment.
-const CLEAR_ROUNDS: u32 = 2;
+/// How long the end of the leader is waited for before the first look around.
+const LEADER_PATIENCE: Duration = Duration::from_millis(50);
 
 /// One child. Shared by whoever uses it and by the finalizer of its scope, which ends it.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Running {
     pub(crate) sink: Arc<Sink>,
     /// Told by the spawning thread, so that it is known even when the start was given up meanwhile.
     pub(crate) stage: watch::Sender<Stage>,
+    /// Everybody below the leader when it was told to end: once it is gone, nothing shows any more whose they were.
+    pub(crate) family: Mutex<Vec<(u32, u64)>>,
     /// Given back when the end is complete.
     pub(crate) place: Mutex<Option<Listening>>,
     pub(crate) walker: Walker,
@@ -60,12 +62,28 @@ pub(crate) enum Listening {
 
 impl Running {
     /// The quarry with the leader as long as its pid is its own.
-    pub(crate) fn quarry_of(&self, leader: &Leader) -> Quarry {
-        Quarry { leader: Some(leader.pid()), ..self.quarry.clone() }
+    fn quarry_of(&self, leader: &Leader) -> Quarry {
+        let family = self.family.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Quarry { leader: Some(leader.pid()), family, ..self.quarry.clone() }
+    }
+
+    /// A cgroup tells who belongs to the child, whatever becomes of the leader. Without one its children have to be noted in time.
+    fn note_family(&self, leader: &Leader) {
+        if leader.is_in_cgroup() {
+            return;
+        }
+        let mut family = self.family.lock().unwrap_or_else(PoisonError::into_inner);
+        for pid in procfs::family(leader.pid()) {
+            let Ok(stat) = Stat::of(pid) else { continue };
+            if !family.contains(&(pid, stat.started)) {
+                family.push((pid, stat.started));
+            }
+        }
     }
 
     /// Asks the whole group to end and waits for the leader until `deadline`. Cancel safe: then the question stands.
     pub(crate) async fn drain(&self, leader: &Leader, deadline: Instant) {
+        self.note_family(leader);
         leader.signal_group(Signal::TERM);
         let _ = timeout_at(deadline, leader.exited()).await;
     }
@@ -83,7 +101,7 @@ impl Running {
         let deadline = deadline.min(began + self.kill_budget);
         let left = |pids| StopError { after: began.elapsed(), pids };
         if let Some(leader) = self.settled(deadline).await.ok_or_else(|| left(Vec::new()))? {
-            self.strike_until_gone(&leader, deadline).await.map_err(left)?;
+            self.kill(&leader, deadline).await.map_err(left)?;
             leader.reap();
         }
         reaper::reap_adopted();
@@ -95,6 +113,18 @@ impl Running {
         Ok(())
     }
 
+    async fn kill(&self, leader: &Leader, deadline: Instant) -> Result<(), Vec<u32>> {
+        self.note_family(leader);
+        let cgroup = self.cgroup.as_ref().map(|cgroup| cgroup.path().to_owned());
+        let mut chase = Chase::new(self.quarry_of(leader), cgroup);
+        leader.signal_group(Signal::KILL);
+        // For nearly every child this is all. The chase is for those who left the group, and to be certain.
+        let soon = Instant::now() + LEADER_PATIENCE;
+        chase.is_pending();
+        let _ = timeout_at(deadline.min(soon), leader.exited()).await;
+        self.walker.run(&mut chase, deadline).await
+    }
+
     /// The leader, once the spawning thread has answered; nothing when there never was one.
     async fn settled(&self, deadline: Instant) -> Option<Option<Arc<Leader>>> {
         let mut stage = self.stage.subscribe();
@@ -103,42 +133,6 @@ impl Running {
         match &*timeout_at(deadline, settled).await.ok()?.ok()? {
             Stage::Planned | Stage::Failed | Stage::Ordered => Some(None),
             Stage::Alive(leader) => Some(Some(Arc::clone(leader))),
-        }
-    }
-
-    async fn strike_until_gone(&self, leader: &Leader, deadline: Instant) -> Result<(), Vec<u32>> {
-        let quarry = self.quarry_of(leader);
-        let mut pause = PAUSE.0;
-        let mut clear = 0;
-        loop {
-            if let Some(cgroup) = &self.cgroup
-                && let Err(error) = cgroup.kill()
-            {
-                tracing::debug!(%error, "cgroup.kill failed, walking instead");
-            }
-            leader.signal_group(Signal::KILL);
-            // The walk is for those who left both the group and the cgroup, so it waits for the many who did not.
-            let dying = leader.exit().is_none() || self.cgroup.as_ref().is_some_and(ChildCgroup::is_populated);
-            let round = if dying { Ok(Round::default()) } else { self.walker.strike(&quarry).await };
-            let pids = match round {
-                Ok(round) if !dying && round.pids.is_empty() => {
-                    clear += 1;
-                    if !round.unclear || clear >= CLEAR_ROUNDS {
-                        return Ok(());
-                    }
-                    Vec::new()
-                }
-                Ok(round) => round.pids,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot look for what a child left behind");
-                    Vec::new()
-                }
-            };
-            if Instant::now() >= deadline {
-                return Err(pids);
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(PAUSE.1);
         }
     }
 }

@@ -1,11 +1,9 @@
 //! A directory only we can enter, for the Unix sockets of children.
 
-use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, io};
 
 use crate::mark::{InstanceMark, Owner, Place};
 
@@ -34,7 +32,10 @@ impl RuntimeDir {
         let path = root.join(format!("{PREFIX}{mark}"));
         let length = path.as_os_str().len() + MAX_SOCKET_NAME;
         if length > MAX_SOCKET_PATH {
-            let message = format!("{} is too long for Unix sockets: {length} bytes, {MAX_SOCKET_PATH} fit", path.display());
+            let message = format!(
+                "{} is too long for Unix sockets: {length} bytes, {MAX_SOCKET_PATH} fit",
+                path.display()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidFilename, message));
         }
         // `create` and not `create_all`: what already exists there is not ours, whatever it is.

@@ -3,14 +3,13 @@
 //! The parent-death signal fires when the *thread* that forked ends, not the process. So none of the runtime's threads may fork:
 //! this one does, and it lives until the launcher has ended everything.
 
-use std::{
-    collections::BTreeMap,
-    ffi::{CString, OsString},
-    fs::File,
-    io,
-    os::{fd::OwnedFd, unix::ffi::OsStringExt},
-    path::PathBuf,
-};
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use ostler_scope::{BoxError, Closed, Scope};
 use tokio::sync::mpsc;
@@ -146,7 +145,9 @@ fn start(program: Program) -> Result<Started, SpawnError> {
         Err((Step::Directory, source)) => {
             Err(SpawnError::Directory { directory: directory.unwrap_or_default(), source })
         }
-        Err((Step::Fork | Step::Session | Step::Bond | Step::Stdio, source)) => Err(SpawnError::System(source)),
+        Err((Step::Fork | Step::Session | Step::Bond | Step::Stdio, source)) => {
+            Err(SpawnError::System(source))
+        }
     }
 }
 

@@ -1,18 +1,17 @@
 //! What to start: one program with its arguments, environment, endpoint, readiness and budgets.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::{
-    environment::Environment,
-    logs::LogLimits,
-    probe::Readiness,
-    template::{Template, TemplateError, Values},
-};
+use crate::environment::Environment;
+use crate::logs::LogLimits;
+use crate::probe::Readiness;
+use crate::template::{Template, TemplateError, Values};
 
 /// How a kind of server is started, watched and stopped. Checked when it is built, used for any number of starts.
 ///
 /// There is no shell: each argument reaches the program as it is, with `{port}`, `{socket}` and `{host}` filled in. The child also
-/// finds `PORT` or `SOCKET`, and `OSTLER_HOST`, in its environment.
+/// finds `PORT` or `SOCKET`, and `OSTLER_HOST`, in its environment, whatever [`Environment`] says about them.
 ///
 /// ```
 /// use ostler_process::{ChildSpec, Endpoint, Environment};
@@ -125,7 +124,9 @@ impl ChildSpec {
         let wrong = |placeholder, endpoint| Err(SpecError::WrongEndpoint { placeholder, endpoint });
         match endpoint {
             Endpoint::Tcp if self.argv.iter().any(Template::uses_socket) => return wrong("socket", "port"),
-            Endpoint::Unix if self.argv.iter().any(Template::uses_port) => return wrong("port", "Unix socket"),
+            Endpoint::Unix if self.argv.iter().any(Template::uses_port) => {
+                return wrong("port", "Unix socket");
+            }
             Endpoint::Tcp | Endpoint::Unix => self.endpoint = endpoint,
         }
         Ok(self)

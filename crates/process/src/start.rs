@@ -1,36 +1,30 @@
 //! One start: a port or socket, a process, and the wait until it serves.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    os::fd::OwnedFd,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 
 use ostler_pool::Start;
-use tokio::{
-    runtime::Handle,
-    sync::{oneshot, watch},
-    time::Instant,
-};
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
-use crate::{
-    census::Quarry,
-    child::Child,
-    environment::find_program,
-    error::StartError,
-    launcher::{Inner, Launcher},
-    leader::Leader,
-    logs::{Ring, Stream},
-    mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE},
-    output::{self, Sink},
-    ready::{Expected, Waiting},
-    running::{Listening, Running, Stage},
-    spawn::{self, Program, SpawnError, Started},
-    spec::{ChildSpec, Endpoint},
-    sys::fork::Bond,
-    template::Values,
-};
+use crate::census::Quarry;
+use crate::child::Child;
+use crate::environment::find_program;
+use crate::error::StartError;
+use crate::launcher::{Inner, Launcher};
+use crate::leader::Leader;
+use crate::logs::{Ring, Stream};
+use crate::mark::{GENERATION_VARIABLE, INSTANCE_VARIABLE};
+use crate::output::{self, Sink};
+use crate::ready::{Expected, Waiting};
+use crate::running::{Listening, Running, Stage};
+use crate::spawn::{self, Program, SpawnError, Started};
+use crate::spec::{ChildSpec, Endpoint};
+use crate::sys::fork::Bond;
+use crate::template::Values;
 
 impl Launcher {
     /// Starts a child of `spec` for `host` and returns it once it serves.
@@ -69,7 +63,9 @@ impl Launcher {
 
         // Before the process exists: whatever happens to this start from here on, its scope ends what it began.
         let ended = Arc::clone(&running);
-        start.scope.ensure("child ended", move |cleanup| async move { ended.end(cleanup.deadline.instant()).await })?;
+        start.scope.ensure("child ended", move |cleanup| async move {
+            ended.end(cleanup.deadline.instant()).await
+        })?;
 
         let outcome = self.run(spec, start, &running, program, expected, began).await;
         if outcome.is_err()
@@ -147,13 +143,13 @@ impl Inner {
         let ring = Ring::new(spec.log_limits());
         Running {
             quarry: Quarry {
-                instance: self.mark.clone(),
                 generation: Some(generation_mark(start)),
-                leader: None,
+                ..Quarry::instance(self.mark.clone())
             },
             cgroup,
             sink: Arc::new(Sink::new(start.key.clone(), start.generation, ring)),
             stage: watch::Sender::new(Stage::Planned),
+            family: Mutex::default(),
             place: Mutex::new(Some(listening)),
             walker: self.walker.clone(),
             kill_budget: spec.stop_budgets().kill,
@@ -212,9 +208,6 @@ fn generation_mark(start: &Start) -> String {
 }
 
 fn watched(started: Started) -> Result<Arc<Leader>, StartError> {
-    if !started.in_cgroup {
-        tracing::trace!(pid = started.pid, "started without a cgroup");
-    }
     Ok(Arc::new(Leader::watch(started)?))
 }
 

@@ -3,8 +3,7 @@
 use thiserror::Error;
 
 /// The names an argument may use.
-const NAMES: [(&str, Piece); 3] =
-    [("port", Piece::Port), ("socket", Piece::Socket), ("host", Piece::Host)];
+const NAMES: [(&str, Piece); 3] = [("port", Piece::Port), ("socket", Piece::Socket), ("host", Piece::Host)];
 
 /// One argument, taken apart when the specification is built so that a start cannot meet a bad one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +31,9 @@ pub(crate) struct Values<'a> {
 #[non_exhaustive]
 pub enum TemplateError {
     /// The braces hold a name that means nothing.
-    #[error("unknown placeholder {{{name}}} in {argument:?}; did you mean {{{nearest}}}? (braces themselves are written {{{{ and }}}})")]
+    #[error(
+        "unknown placeholder {{{name}}} in {argument:?}; did you mean {{{nearest}}}? (braces themselves are written {{{{ and }}}})"
+    )]
     Unknown {
         /// The argument as written.
         argument: String,
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn an_unknown_placeholder_names_the_nearest_valid_one() {
-        for (name, expected) in [("prot", "port"), ("sock", "socket"), ("hostname", "host"), ("PORT", "port")] {
+        for (name, expected) in [("prot", "port"), ("sock", "socket"), ("hostname", "host"), ("PORT", "port")]
+        {
             let error = Template::parse(&format!("--x={{{name}}}")).unwrap_err();
             let TemplateError::Unknown { nearest, .. } = error else { panic!("{error}") };
             assert_eq!(nearest, expected, "{name}");

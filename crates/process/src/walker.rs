@@ -1,15 +1,15 @@
 //! One walk over `/proc` for all who wait for one: a hundred children stopped together cost a few walks, not hundreds.
 
-use std::{io, sync::Arc};
+use std::io;
+use std::sync::Arc;
 
 use ostler_scope::{BoxError, Closed, Scope};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    census::{self, Entry, Quarry},
-    hunt::{self, Round},
-};
+use crate::census::{self, Entry};
+use crate::chase::{Chase, Outcome, PAUSE};
 
 /// Requests that wait for the next walk; who comes later waits to place theirs.
 const QUEUE: usize = 256;
@@ -34,14 +34,26 @@ impl Walker {
         Ok(Self { requests })
     }
 
-    /// SIGKILL to everyone a fresh walk finds of `quarry`.
+    /// Chases until nobody is left.
     ///
     /// # Errors
-    /// `/proc` cannot be read.
-    pub(crate) async fn strike(&self, quarry: &Quarry) -> io::Result<Round> {
-        match &*self.census().await {
-            Ok(census) => Ok(hunt::strike_among(quarry, census)),
-            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    /// The deadline passed first: those who were hit and are still there.
+    pub(crate) async fn run(&self, chase: &mut Chase, deadline: Instant) -> Result<(), Vec<u32>> {
+        let mut pause = PAUSE.0;
+        loop {
+            // Most are gone soon, and a walk is saved; one that is stuck must not hide others for long.
+            if !chase.is_pending() || pause == PAUSE.1 {
+                match &*self.census().await {
+                    Ok(census) if chase.strike(census) == Outcome::Gone => return Ok(()),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "cannot look for what was left behind"),
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(chase.left());
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
         }
     }
 

@@ -1,30 +1,25 @@
 //! Ostler's side of the guard: starting it, replacing it when it dies, and dismissing it at the end.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    io,
-    os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ostler_scope::{BoxError, Scope};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-    sync::{Mutex, oneshot},
-    time::{sleep, timeout},
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::{sleep, timeout};
 
 use super::{CGROUP, FAREWELL, GuardProgram, INSTANCE, READY, ROLE, RUNTIME_DIR};
-use crate::{
-    error::OpenError,
-    leader::Leader,
-    spawn::{self, Program, SpawnError, Spawner},
-    sys::fork::Bond,
-};
+use crate::error::OpenError;
+use crate::leader::Leader;
+use crate::spawn::{self, Program, SpawnError, Spawner};
+use crate::sys::fork::Bond;
 
 /// How long a new guard may take to say that it stands.
 const READY_PATIENCE: Duration = Duration::from_secs(5);
@@ -78,7 +73,9 @@ impl GuardPost {
 
 async fn replace_when_dead(spawner: &Spawner, orders: &Orders, current: &Mutex<Option<Guard>>) {
     loop {
-        let Some(leader) = current.lock().await.as_ref().map(|guard| Arc::clone(&guard.leader)) else { return };
+        let Some(leader) = current.lock().await.as_ref().map(|guard| Arc::clone(&guard.leader)) else {
+            return;
+        };
         let exit = leader.exited().await;
         leader.reap();
         tracing::warn!(%exit, "the guard died, starting another");

@@ -1,12 +1,18 @@
 //! The guard process itself: no runtime, no threads, no allocation worth mentioning.
 
-use std::{env, io::Read, io::Write, os::unix::net::UnixStream, path::Path, time::Duration};
+use std::env;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fd::AsFd;
 use tokio::time::Instant;
 
 use super::{CGROUP, FAREWELL, INSTANCE, READY, RUNTIME_DIR};
-use crate::{census::Quarry, cgroup, hunt, runtime_dir};
+use crate::census::Quarry;
+use crate::chase::Chase;
+use crate::{cgroup, runtime_dir};
 
 /// How long the guard goes on against what will not end. Whatever survives that, the next start sweeps.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,7 +25,10 @@ pub(super) fn run() -> ! {
     if !was_dismissed() {
         end_everything();
     }
-    #[allow(clippy::disallowed_methods, reason = "there is no finalizer: this process has only been this function")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "there is no finalizer: this process has only been this function"
+    )]
     std::process::exit(0)
 }
 
@@ -44,25 +53,15 @@ fn was_dismissed() -> bool {
 }
 
 fn end_everything() {
-    let path = |name| env::var_os(name).filter(|path| !path.is_empty());
+    let path = |name| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     let cgroup = path(CGROUP);
-    if let Some(cgroup) = &cgroup {
-        let _ = cgroup::kill(Path::new(cgroup));
-    }
     if let Ok(instance) = env::var(INSTANCE) {
-        let quarry = Quarry { instance, generation: None, leader: None };
-        let _ = hunt::end_all(&quarry, Instant::now() + PATIENCE);
+        Chase::new(Quarry::instance(instance), cgroup.clone()).run(Instant::now() + PATIENCE);
     }
     if let Some(cgroup) = cgroup {
-        let cgroup = Path::new(&cgroup);
-        let deadline = Instant::now() + PATIENCE;
-        while cgroup::is_populated(cgroup) && Instant::now() < deadline {
-            let _ = cgroup::kill(cgroup);
-            hunt::pause(Duration::from_millis(1));
-        }
-        cgroup::remove(cgroup);
+        cgroup::remove(&cgroup);
     }
     if let Some(directory) = path(RUNTIME_DIR) {
-        runtime_dir::remove(Path::new(&directory));
+        runtime_dir::remove(&directory);
     }
 }

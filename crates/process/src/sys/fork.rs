@@ -7,20 +7,20 @@
 //! Between fork and exec the child runs on a copy of a multi-threaded process: everything it needs was allocated before, and it
 //! calls only what is async-signal-safe.
 
-use std::{
-    ffi::{CStr, CString, c_char, c_int},
-    io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    ptr,
-};
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::{io, ptr};
 
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 /// From the kernel's `sched.h`; the C library's constant is too narrow to hold it.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Signals that exist, the real-time ones included.
 const LAST_SIGNAL: c_int = 64;
+
+/// What a process that outlives us does not react to: the ways a terminal or an operator ends things.
+const DEAF_TO: [c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
 
 /// Everything a child needs, allocated before the fork.
 #[derive(Debug)]
@@ -71,17 +71,15 @@ pub(crate) fn fork_exec(prepared: &Prepared) -> Result<Forked, (Step, io::Error)
     let fork_error = |error: io::Error| (Step::Fork, error);
     let argv = pointers(&prepared.argv);
     let environment = pointers(&prepared.environment);
-    let (report, report_in_child) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|errno| fork_error(errno.into()))?;
+    let (report, report_in_child) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| fork_error(errno.into()))?;
     let report_in_child = above_stdio(report_in_child).map_err(fork_error)?;
     let parent = std::process::id();
 
     let (pid, in_cgroup) = match fork(prepared.cgroup.as_ref()).map_err(fork_error)? {
         Side::Child => {
             // SAFETY: we are the child of a fork and call only async-signal-safe functions on memory made before it.
-            let (step, errno) = unsafe {
-                become_program(prepared, &argv, &environment, parent)
-            };
+            let (step, errno) = unsafe { become_program(prepared, &argv, &environment, parent) };
             let code = errno.to_ne_bytes();
             let message = [step as u8, code[0], code[1], code[2], code[3]];
             // SAFETY: as above; the pipe is open and the buffer is on our stack. `_exit` runs nothing of the parent's.
@@ -96,16 +94,23 @@ pub(crate) fn fork_exec(prepared: &Prepared) -> Result<Forked, (Step, io::Error)
 
     let process = Pid::from_raw(pid).expect("fork returns a positive pid to the parent");
     // Not yet waited for by anyone, so the pid is still this child's.
-    let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(|errno| fork_error(errno.into()))?;
+    let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty())
+        .map_err(|errno| fork_error(errno.into()))?;
     let mut message = [0; 5];
     match read_all(&report, &mut message) {
         0 => Ok(Forked { pid: pid.unsigned_abs(), pidfd, in_cgroup }),
         _ => {
-            let _ = rustix::process::waitpid(Some(process), rustix::process::WaitOptions::empty());
+            abandon(process);
             let [step, code @ ..] = message;
             Err((Step::from_byte(step), io::Error::from_raw_os_error(i32::from_ne_bytes(code))))
         }
     }
+}
+
+/// Ends and waits for a child that nobody will own.
+pub(crate) fn abandon(child: Pid) {
+    let _ = rustix::process::kill_process(child, Signal::KILL);
+    let _ = rustix::process::waitpid(Some(child), WaitOptions::empty());
 }
 
 impl Step {
@@ -193,16 +198,19 @@ unsafe fn become_program(
 /// # Safety
 /// Only in a forked child.
 unsafe fn reset_signals(bond: Bond) {
-    // SAFETY: async-signal-safe calls; zeroes are a valid action (default) and a valid set.
+    // SAFETY: async-signal-safe calls; zeroes are a valid action (default) for library and kernel, and a valid set.
     unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
+        // The bare call, because the library's will not touch the two signals it keeps for itself, and those are inherited too.
+        let default = [0_u64; 8];
         for signal in 1..=LAST_SIGNAL {
-            let deaf = matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT | libc::SIGTSTP);
-            action.sa_sigaction = match bond {
-                Bond::OutlivesUs if deaf => libc::SIG_IGN,
-                Bond::OutlivesUs | Bond::DiesWithUs => libc::SIG_DFL,
-            };
-            libc::sigaction(signal, &raw const action, ptr::null_mut());
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null_mut::<u64>(), 8_usize);
+        }
+        if bond == Bond::OutlivesUs {
+            let mut ignore: libc::sigaction = std::mem::zeroed();
+            ignore.sa_sigaction = libc::SIG_IGN;
+            for signal in DEAF_TO {
+                libc::sigaction(signal, &raw const ignore, ptr::null_mut());
+            }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

@@ -1,11 +1,16 @@
 //! The only unsafe code of the crate: what has no safe form in the libraries we use.
-#![allow(unsafe_code, reason = "clone3, what a child may call before exec, and registering a descriptor have no safe form")]
+#![allow(
+    unsafe_code,
+    reason = "clone3, what a child may call before exec, and registering a descriptor have no safe form"
+)]
 
 pub(crate) mod fork;
 
-use std::{io, os::fd::OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Watches a descriptor for readability in the current runtime.
 pub(crate) fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {

@@ -1,0 +1,41 @@
+//! Which sockets listen on a TCP port of this network namespace, as inodes that `/proc/<pid>/fd` shows again.
+
+mod diag;
+mod table;
+
+use std::collections::HashSet;
+use std::io;
+
+/// The inodes of the sockets that listen on `port`, on whatever address.
+///
+/// Asks the kernel for just these. Its readable tables would do as well, but printing them means a walk through all its buckets for
+/// established connections: 5 ms measured where this takes a fiftieth of one. They remain for where the question is not allowed.
+///
+/// # Errors
+/// Neither way is open.
+pub(crate) fn on_port(port: u16) -> io::Result<HashSet<u64>> {
+    diag::on_port(port).or_else(|_| table::on_port(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn both_ways_find_the_same_listeners_and_we_hold_them() {
+        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = v4.local_addr().unwrap().port();
+        let v6 = TcpListener::bind(("::1", port)).ok();
+        // A connection of the same port is not a listener.
+        let _connection = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut found = table::on_port(port).unwrap();
+        assert_eq!(found.len(), 1 + usize::from(v6.is_some()));
+        if let Ok(asked) = diag::on_port(port) {
+            assert_eq!(asked, found);
+        }
+        crate::procfs::claim_sockets(std::process::id(), &mut found);
+        assert!(found.is_empty());
+    }
+}
