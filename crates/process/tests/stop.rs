@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ostler_process::{Exit, StopBudgets};
+use ostler_process::{ChildSpec, Exit, StartError, StopBudgets};
 use ostler_scope::Deadline;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use crate::stable::{Stable, Stall, fake};
-use crate::traces::{assert_nothing_left, eventually, is_alive, marked, pid_in};
+use crate::traces::{assert_nothing_left, cgroups, eventually, is_alive, marked, pid_in};
 
 #[tokio::test]
 async fn a_child_that_obeys_ends_by_the_first_signal() {
@@ -104,16 +104,25 @@ async fn an_orphan_that_cleared_its_environment_dies_with_the_launcher_at_the_la
 #[tokio::test]
 async fn an_orphan_that_cleared_its_environment_dies_too_in_a_cgroup() {
     let stable = Stable::open().await;
-    if !has_cgroup(&stable).await {
-        return stable.close().await;
+    // Where the launcher found none that it may write, there is nothing to be in.
+    match cgroups(stable.launcher.mark()).is_empty() {
+        true => stable.close().await,
+        false => dies_too(stable, &["--scrub", "--orphan"]).await,
     }
-    dies_too(stable, &["--scrub", "--orphan"]).await;
 }
 
-async fn has_cgroup(stable: &Stable) -> bool {
-    let stall = stable.serve(&[]).await.unwrap();
-    let membership = std::fs::read_to_string(format!("/proc/{}/cgroup", stall.child.pid())).unwrap();
-    membership.contains(stable.launcher.mark())
+#[tokio::test]
+async fn a_child_is_in_its_cgroup_from_the_beginning() {
+    let stable = Stable::open().await;
+    if !cgroups(stable.launcher.mark()).is_empty() {
+        // The first it does is to say where it is.
+        let spec = ChildSpec::new(["cat", "/proc/self/cgroup"]).unwrap();
+        let Err(StartError::ExitedEarly { tail, .. }) = stable.start(&spec).await else {
+            panic!("cat serves")
+        };
+        assert!(tail.to_string().contains(stable.launcher.mark()), "{tail}");
+    }
+    stable.close().await;
 }
 
 #[tokio::test]
@@ -147,8 +156,10 @@ async fn an_orphan_that_ends_by_itself_is_waited_for() {
 #[tokio::test]
 async fn what_other_code_of_this_process_starts_keeps_its_status() {
     let stable = Stable::open().await;
-    // From the first thread, where adopted ones are as well: it has our session, so it is told apart.
-    let mut other = std::process::Command::new("true").spawn().unwrap();
+    // The thread that started it has ended, so it hangs on our first one, where adopted ones are as well. Its session tells it apart.
+    let started = std::thread::spawn(|| std::process::Command::new("true").spawn());
+    let mut other = started.join().unwrap().unwrap();
+    eventually("a zombie", || !is_alive(other.id())).await;
     let stall =
         stable.serve(&["--orphan", &format!("--grandchild={}", stable.file("pid").display())]).await.unwrap();
     stall.child.stop().await.unwrap();

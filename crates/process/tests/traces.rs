@@ -66,7 +66,8 @@ fn zombies() -> Vec<u32> {
     pids().filter(|pid| parent(*pid) == Some(own) && state(*pid) == Some('Z')).collect()
 }
 
-fn cgroups(mark: &str) -> Vec<PathBuf> {
+/// The cgroups of an instance, if this machine lets it have one.
+pub(crate) fn cgroups(mark: &str) -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let points =
         mounts.lines().filter(|line| line.contains(" - cgroup2 ")).filter_map(|line| line.split(' ').nth(4));
