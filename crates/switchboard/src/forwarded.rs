@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
 
 use crate::config::{Forwarding, Trust};
+use crate::fields::Fields;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -42,9 +43,9 @@ impl Introduction {
         Self { rule, address, node, last: RefCell::default() }
     }
 
-    /// Writes the fields into a request for `host`, the value of its `Host` field.
-    pub(crate) fn introduce(&self, headers: &mut HeaderMap, host: &HeaderValue) {
-        add(headers, VIA, BY_US);
+    /// Writes the fields into a request for `host`, the value of its `Host` field; `fields` are those it has.
+    pub(crate) fn introduce(&self, headers: &mut HeaderMap, fields: Fields, host: &HeaderValue) {
+        add(headers, fields.has(Fields::VIA), VIA, BY_US);
         match self.rule {
             Forwarding::Remove => {
                 for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
@@ -58,8 +59,8 @@ impl Introduction {
                 headers.insert(X_FORWARDED_PROTO, PROTO);
             }
             Forwarding::Append => {
-                add(headers, FORWARDED, self.element(host));
-                add(headers, X_FORWARDED_FOR, self.address.clone());
+                add(headers, fields.has(Fields::FORWARDED), FORWARDED, self.element(host));
+                add(headers, fields.has(Fields::X_FORWARDED_FOR), X_FORWARDED_FOR, self.address.clone());
                 // The first proxy knows best what the client asked for.
                 headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
                 headers.entry(X_FORWARDED_PROTO).or_insert(PROTO);
@@ -85,25 +86,20 @@ impl Introduction {
     }
 }
 
-/// Adds a list element: to the field there is, since some servers read only the first of several.
-fn add(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
-    let joined = {
-        let mut given = headers.get_all(&name).iter().peekable();
-        given.peek().is_some().then(|| {
-            let mut joined = Vec::new();
-            for value in given {
-                joined.extend_from_slice(value.as_bytes());
-                joined.extend_from_slice(b", ");
-            }
-            joined.extend_from_slice(element.as_bytes());
-            joined
-        })
-    };
-    let value = match joined {
-        // Header values joined by a comma and a space are a header value.
-        Some(joined) => HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(element),
-        None => element,
-    };
+/// Adds a list element: to the field if there is one, since some servers read only the first of several.
+fn add(headers: &mut HeaderMap, is_there: bool, name: HeaderName, element: HeaderValue) {
+    if !is_there {
+        headers.insert(name, element);
+        return;
+    }
+    let mut joined = Vec::new();
+    for value in headers.get_all(&name) {
+        joined.extend_from_slice(value.as_bytes());
+        joined.extend_from_slice(b", ");
+    }
+    joined.extend_from_slice(element.as_bytes());
+    // Header values joined by a comma and a space are a header value.
+    let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(element);
     headers.insert(name, value);
 }
 
@@ -124,7 +120,8 @@ mod tests {
         }
         let peer = peer.map(|peer| peer.parse().unwrap());
         let host = HeaderValue::from_static("shop.localhost:8000");
-        Introduction::new(peer, forwarding, &trust()).introduce(&mut headers, &host);
+        let fields = Fields::of(&headers);
+        Introduction::new(peer, forwarding, &trust()).introduce(&mut headers, fields, &host);
         let field = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.to_string(), value.to_str().unwrap().to_owned())
         };

@@ -5,32 +5,36 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
+use crate::fields::Fields;
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Removes what `Connection` names and the fields that are hop-by-hop by definition. `TE: trailers` stays: both of our
-/// sides can carry trailers.
-pub(crate) fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+/// Removes what `Connection` names and the fields that are hop-by-hop by definition; `fields` are those of `headers`.
+/// `TE: trailers` stays: both of our sides can carry trailers.
+pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields) {
+    if fields.has(Fields::CONNECTION) {
         strip_named(headers);
         headers.remove(CONNECTION);
-        headers.remove(KEEP_ALIVE);
-        headers.remove(PROXY_CONNECTION);
-        headers.remove(UPGRADE);
-    } else {
-        for name in [KEEP_ALIVE, PROXY_CONNECTION, UPGRADE] {
+    }
+    for (field, name) in [
+        (Fields::KEEP_ALIVE, KEEP_ALIVE),
+        (Fields::PROXY_CONNECTION, PROXY_CONNECTION),
+        (Fields::PROXY_AUTHENTICATE, PROXY_AUTHENTICATE),
+        (Fields::PROXY_AUTHORIZATION, PROXY_AUTHORIZATION),
+        (Fields::TRANSFER_ENCODING, TRANSFER_ENCODING),
+        (Fields::UPGRADE, UPGRADE),
+    ] {
+        if fields.has(field) {
             headers.remove(name);
         }
     }
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(PROXY_AUTHENTICATE);
-    headers.remove(PROXY_AUTHORIZATION);
-    if let Some(te) = headers.get(TE)
-        && !te.as_bytes().eq_ignore_ascii_case(b"trailers")
-    {
-        let trailers = te
-            .to_str()
-            .is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")));
+    if fields.has(Fields::TE) {
+        let trailers = headers
+            .get_all(TE)
+            .iter()
+            .filter_map(|te| te.to_str().ok())
+            .any(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")));
         headers.remove(TE);
         if trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -39,7 +43,10 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
 }
 
 /// The protocol that a request wants to switch to, or that a 101 response has switched to.
-pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn upgrade(headers: &HeaderMap, fields: Fields) -> Option<HeaderValue> {
+    if !fields.has(Fields::UPGRADE) {
+        return None;
+    }
     let wanted = headers.get(UPGRADE)?;
     let connection = headers.get_all(CONNECTION).iter();
     let named = connection
@@ -83,6 +90,15 @@ fn strip_named(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn strip(headers: &mut HeaderMap) {
+        let fields = Fields::of(headers);
+        super::strip(headers, fields);
+    }
+
+    fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+        super::upgrade(headers, Fields::of(headers))
+    }
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -21,6 +21,7 @@
 mod body;
 mod config;
 mod counters;
+mod fields;
 mod forwarded;
 mod frames;
 mod hop;

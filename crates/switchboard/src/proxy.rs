@@ -18,6 +18,7 @@ use ostler_upstream::SendError;
 use crate::body::{RequestBody, ResponseBody};
 use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
+use crate::fields::Fields;
 use crate::forwarded::Introduction;
 use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
@@ -90,8 +91,9 @@ where
             trace_context: self.config.trace_context,
             trusted: session.trusted,
         };
-        let id = identities.identify(request.headers_mut(), &mut self.random.borrow_mut());
-        let response = match self.forward(session, request).await {
+        let fields = Fields::of(request.headers());
+        let id = identities.identify(request.headers_mut(), fields, &mut self.random.borrow_mut());
+        let response = match self.forward(session, request, fields).await {
             Ok(response) => response,
             Err(problem) => {
                 self.counters.problem(problem);
@@ -106,20 +108,23 @@ where
         &self,
         session: &Session,
         mut request: Request<Incoming>,
+        fields: Fields,
     ) -> Result<Response<ResponseBody>, Problem> {
-        let host = request::admit(&mut request)?;
+        let host = request::admit(&mut request, fields)?;
         let way = self.way(&host, request.headers())?;
         let (endpoint, lease) =
             way.lease(&self.pool, &self.config.endpoint, self.config.wait_timeout).await?;
 
-        let protocol = hop::upgrade(request.headers());
+        let protocol = hop::upgrade(request.headers(), fields);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
         parts.version = Version::HTTP_11;
-        hop::strip(&mut parts.headers);
-        // The client is told to go on when the server's connection takes the first of the body.
-        parts.headers.remove(EXPECT);
-        session.introduction.introduce(&mut parts.headers, &host);
+        hop::strip(&mut parts.headers, fields);
+        if fields.has(Fields::EXPECT) {
+            // The client is told to go on when the server's connection takes the first of the body.
+            parts.headers.remove(EXPECT);
+        }
+        session.introduction.introduce(&mut parts.headers, fields, &host);
         if let Some(protocol) = protocol {
             hop::set_upgrade(&mut parts.headers, protocol);
         }
@@ -127,8 +132,9 @@ where
 
         let mut response =
             endpoint.send(Request::from_parts(parts, body)).await.map_err(|error| unsent(&error))?;
-        let switched = hop::upgrade(response.headers());
-        hop::strip(response.headers_mut());
+        let fields = Fields::of(response.headers());
+        let switched = hop::upgrade(response.headers(), fields);
+        hop::strip(response.headers_mut(), fields);
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(client), Some(switched)) = (client, switched) else {

@@ -8,20 +8,22 @@ use ostler_net::{HostName, requested_host};
 
 use crate::Problem;
 use crate::config::Naming;
+use crate::fields::Fields;
 
 /// Brings a request into origin form with exactly one `Host`, and returns that.
 ///
-/// hyper lets some requests through that other servers may read differently; they are refused here rather than passed
+/// `fields` are the request's. hyper lets some requests through that other servers may read differently; they are refused here rather than passed
 /// on (RFC 9112, sections 3.2 and 6.1).
-pub(crate) fn admit<B>(request: &mut Request<B>) -> Result<HeaderValue, Problem> {
+pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<HeaderValue, Problem> {
     if request.method() == Method::CONNECT {
         return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none"));
     }
-    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next()
-        && (!coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some())
-    {
-        return Err(Problem::BadRequest("the only transfer coding is chunked, once"));
+    if fields.has(Fields::TRANSFER_ENCODING) {
+        let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+        let chunked = codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if !chunked || codings.next().is_some() {
+            return Err(Problem::BadRequest("the only transfer coding is chunked, once"));
+        }
     }
     if request.uri().path() == "*" && request.method() != Method::OPTIONS {
         return Err(Problem::BadRequest("only OPTIONS asks about the server as a whole"));
@@ -67,6 +69,11 @@ pub(crate) fn names(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn admit(request: &mut Request<()>) -> Result<HeaderValue, Problem> {
+        let fields = Fields::of(request.headers());
+        super::admit(request, fields)
+    }
 
     fn request(target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
         let mut request = Request::builder().uri(target);

@@ -5,6 +5,7 @@ use fastrand::Rng;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::Identity;
+use crate::fields::Fields;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -29,9 +30,14 @@ pub(crate) struct Identities<'a> {
 }
 
 impl Identities<'_> {
-    /// Gives a request an id and a trace as the rules want it, and returns the id. A new request id is the new trace's id,
+    /// Gives a request an id and a trace as the rules want it, and returns the id; `fields` are those it has. A new request id is the new trace's id,
     /// so that either finds the other.
-    pub(crate) fn identify(self, headers: &mut HeaderMap, random: &mut Rng) -> Option<HeaderValue> {
+    pub(crate) fn identify(
+        self,
+        headers: &mut HeaderMap,
+        fields: Fields,
+        random: &mut Rng,
+    ) -> Option<HeaderValue> {
         let header = self.request_id_header;
         let given = headers.get(header).filter(|id| is_request_id(id.as_bytes())).cloned();
         let kept = match self.request_id {
@@ -40,7 +46,10 @@ impl Identities<'_> {
             Identity::Pass => given,
         };
         let traced = match self.trace_context {
-            Identity::Keep => headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())),
+            Identity::Keep => {
+                fields.has(Fields::TRACEPARENT)
+                    && headers.get(TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes()))
+            }
             Identity::Replace => false,
             Identity::Pass => true,
         };
@@ -58,7 +67,9 @@ impl Identities<'_> {
         };
         if !traced {
             headers.insert(TRACEPARENT, value(fresh));
-            headers.remove(TRACESTATE);
+            if fields.has(Fields::TRACESTATE) {
+                headers.remove(TRACESTATE);
+            }
         }
         id
     }
@@ -77,12 +88,22 @@ fn traceparent(random: &mut Rng) -> Bytes {
 }
 
 fn hex(text: &mut Vec<u8>, number: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in number.to_be_bytes() {
-        text.push(DIGITS[usize::from(byte >> 4)]);
-        text.push(DIGITS[usize::from(byte & 15)]);
+        text.extend_from_slice(&HEX[usize::from(byte)]);
     }
 }
+
+/// Every byte in two hexadecimal digits.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 fn value(text: Bytes) -> HeaderValue {
     HeaderValue::from_maybe_shared(text).expect("hexadecimal digits and dashes are visible ASCII")
@@ -125,7 +146,8 @@ mod tests {
     fn identify(headers: &mut HeaderMap, rule: Identity, trusted: bool) -> Option<String> {
         let identities =
             Identities { request_id_header: &REQUEST_ID, request_id: rule, trace_context: rule, trusted };
-        let id = identities.identify(headers, &mut Rng::with_seed(1));
+        let fields = Fields::of(headers);
+        let id = identities.identify(headers, fields, &mut Rng::with_seed(1));
         id.map(|id| id.to_str().unwrap().to_owned())
     }
 
