@@ -1,0 +1,116 @@
+//! What a pool tells its observers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::{Generation, Key, SharedError};
+
+/// One transition of one server.
+///
+/// Those of a server come in the order `Started`, `Ready`, then why it goes (`Evicted` or `Failed`, with `Unhealthy`
+/// before it if that was the reason), then `Stopped`: exactly one for each `Started`, after everything the server
+/// held has been given back.
+#[derive(Debug, Clone)]
+pub struct Event<A> {
+    /// Whose server.
+    pub key: Key,
+    /// Which one; `None` when there is none, as in [`EventKind::LimitReached`].
+    pub generation: Option<Generation>,
+    /// The wall-clock time of the transition.
+    pub at: SystemTime,
+    /// What happened.
+    pub kind: EventKind<A>,
+}
+
+/// The transitions.
+#[derive(Debug, Clone)]
+pub enum EventKind<A> {
+    /// The factory was asked for it.
+    Started,
+    /// It can be leased.
+    Ready {
+        /// Where it serves.
+        address: A,
+    },
+    /// It is gone, and its socket, child and tasks with it.
+    Stopped,
+    /// It takes no more leases because the pool wants it to go.
+    Evicted {
+        /// Why.
+        cause: EvictCause,
+    },
+    /// It did not start, or ended without being asked to.
+    Failed {
+        /// What it said.
+        error: SharedError,
+    },
+    /// It failed as many health checks in a row as its policy allows.
+    Unhealthy {
+        /// What the last one said.
+        error: SharedError,
+    },
+    /// A call found no place and nobody idle to make one. Told once, until a call waits for nothing again.
+    LimitReached {
+        /// The quota that is full; `None` when it is the pool.
+        quota: Option<Arc<str>>,
+    },
+}
+
+/// Why the pool wants a server to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EvictCause {
+    /// Not leased for its idle timeout.
+    Idle,
+    /// The least recently used idle server when the pool was full and another key was called.
+    Capacity,
+    /// The same within its quota.
+    Quota,
+    /// Older than its maximum age.
+    MaxAge,
+    /// Leased as often as it may be.
+    MaxUses,
+    /// Failed its health checks.
+    Unhealthy,
+    /// [`Pool::shutdown`](crate::Pool::shutdown).
+    Requested,
+    /// The pool is draining or its scope is halting.
+    Drained,
+}
+
+impl EvictCause {
+    /// The cause as one lower-case word, for metrics and interfaces.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Capacity => "capacity",
+            Self::Quota => "quota",
+            Self::MaxAge => "max_age",
+            Self::MaxUses => "max_uses",
+            Self::Unhealthy => "unhealthy",
+            Self::Requested => "requested",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+impl fmt::Display for EvictCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl<A> EventKind<A> {
+    /// The kind as one lower-case word, for metrics and interfaces.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready { .. } => "ready",
+            Self::Stopped => "stopped",
+            Self::Evicted { .. } => "evicted",
+            Self::Failed { .. } => "failed",
+            Self::Unhealthy { .. } => "unhealthy",
+            Self::LimitReached { .. } => "limit_reached",
+        }
+    }
+}
