@@ -145,7 +145,9 @@ fn halt<F: Factory>(shared: &Shared<F>, key: &Key, generation: Generation) {
         running.and_then(|running| running.scope.upgrade())
     };
     // Halting begins with the call; its end is seen where the scope is watched.
-    scope.map(|scope| drop(scope.halt()));
+    if let Some(scope) = scope {
+        drop(scope.halt());
+    }
 }
 
 /// Starts a health check in the server's scope.

@@ -46,26 +46,26 @@ impl<A: Clone> Machine<A> {
         &mut self,
         now: Instant,
         waiter: WaiterId,
-        key: Key,
+        key: &Key,
         deadline: Instant,
         policy: Box<Policy>,
     ) {
         if self.mode != Mode::Open {
             return self.settle(waiter, Err(LeaseError::Closed));
         }
-        if let Some(slot) = self.slot(&key) {
+        if let Some(slot) = self.slot(key) {
             match slot.lease() {
                 Some(lease) => return self.settle(waiter, Ok(lease)),
                 // The last allowed use closed it, and the news is still on its way.
-                None => _ = self.evict(now, &key, EvictCause::MaxUses),
+                None => _ = self.evict(now, key, EvictCause::MaxUses),
             }
         }
-        if let Some(refusal) = self.refusal(now, &key, deadline, &policy) {
+        if let Some(refusal) = self.refusal(now, key, deadline, &policy) {
             return self.settle(waiter, Err(refusal));
         }
         self.wait(now, waiter, key.clone(), deadline, policy);
-        if !self.servers.contains_key(&key) {
-            self.enqueue(&key);
+        if !self.servers.contains_key(key) {
+            self.enqueue(key);
             self.admit(now);
         }
     }
@@ -148,9 +148,9 @@ impl<A: Clone> Machine<A> {
         }
     }
 
-    /// Puts a key in line for a place, behind those with an older call.
+    /// Puts a key in line for a place, behind those with an older call, unless it stands there already.
     pub(super) fn enqueue(&mut self, key: &Key) {
-        let Some(demand) = self.demands.get_mut(key) else { return };
+        let Some(demand) = self.demands.get_mut(key).filter(|demand| demand.queued.is_none()) else { return };
         let Some(&oldest) = demand.waiters.first() else { return };
         let lane = Lanes::name_of(&demand.policy);
         self.lanes.enter(&demand.policy).queue.insert(oldest, key.clone());

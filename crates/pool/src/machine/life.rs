@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::Machine;
 use super::input::{Action, Deed, Order};
 use super::server::{Check, Ending, Phase, Ready};
-use super::timers::after;
+use super::timers::{Alarm, after};
 use crate::slot::{Closing, Slot, SlotState};
 use crate::{EventKind, EvictCause, Generation, Key, ServerState, SharedError};
 
@@ -37,6 +37,7 @@ impl<A: Clone> Machine<A> {
             Phase::Ready(ready) if ready.slot.state() == SlotState::Ready => {
                 let idle_since = ready.slot.idle_since().unwrap_or(now);
                 self.rank(key, Some(idle_since));
+                self.rearm(now, key);
             }
             Phase::Ready(_) => _ = self.evict(now, key, EvictCause::MaxUses),
             Phase::Draining { slot, .. } if slot.leases() > 0 => return,
@@ -77,15 +78,25 @@ impl<A: Clone> Machine<A> {
     }
 
     /// Whether a ready server has been alive or idle for too long; an idle one is closed by that.
-    fn outlived(&self, now: Instant, key: &Key) -> Option<EvictCause> {
+    fn outlived(&mut self, now: Instant, key: &Key) -> Option<EvictCause> {
         let server = self.servers.get(key)?;
         let Phase::Ready(ready) = &server.phase else { return None };
         if server.aged_at(ready).is_some_and(|at| at <= now) {
             return Some(EvictCause::MaxAge);
         }
-        let idle_for_too_long = server.idle_at(ready, now).is_some_and(|at| at <= now);
-        // Leased since: the slot stays open, and its ring does no harm.
-        (idle_for_too_long && ready.slot.close_if_idle() == Closing::Closed).then_some(EvictCause::Idle)
+        if server.idle_at(ready, now).is_none_or(|at| at > now) {
+            return None;
+        }
+        match ready.slot.close_if_idle() {
+            Closing::Closed => Some(EvictCause::Idle),
+            // Its last use closed it, and the news is still on its way.
+            Closing::NotOpen => Some(EvictCause::MaxUses),
+            // The release that makes it idle will ring.
+            Closing::Leased => {
+                self.rank(key, None);
+                None
+            }
+        }
     }
 
     pub(super) fn checked(
@@ -148,14 +159,14 @@ impl<A: Clone> Machine<A> {
         self.rank(key, None);
         let Some(server) = self.servers.get_mut(key) else { return };
         let slot = server.slot().cloned();
-        let before = std::mem::replace(&mut server.phase, Phase::Stopping { slot, ending });
-        self.timers.set(&mut server.armed, None, &super::Alarm::Server(key.clone()));
-        match before {
+        match server.phase {
             Phase::Starting { .. } => self.starting -= 1,
             Phase::Reserved | Phase::Ready(_) | Phase::Draining { .. } => {}
-            // Counted before.
+            // It is, and for a reason that still has to be told if it was not.
             Phase::Stopping { .. } => return,
         }
+        server.phase = Phase::Stopping { slot, ending };
+        self.timers.set(&mut server.armed, None, &Alarm::Server(key.clone()));
         self.lanes.of(&server.lane).stopping += 1;
     }
 

@@ -19,6 +19,8 @@ mod failures;
 mod input;
 mod lane;
 mod life;
+#[cfg(test)]
+mod model;
 mod places;
 mod server;
 mod timers;
@@ -102,7 +104,7 @@ impl<A: Clone> Machine<A> {
     pub(crate) fn on(&mut self, now: Instant, input: Input<A>) -> Vec<Action<A>> {
         match input {
             Input::Acquire { waiter, key, deadline, policy } => {
-                self.acquire(now, waiter, key, deadline, policy)
+                self.acquire(now, waiter, &key, deadline, policy);
             }
             Input::Cancel { waiter } => self.cancel(now, waiter),
             Input::Ready { slot } => self.ready(now, slot),

@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::Machine;
 use super::input::{Action, Deed};
 use super::lane::{LaneName, Lanes};
 use super::server::{Phase, Ready, Server};
 use super::timers::{Alarm, after};
+use super::{Machine, Mode};
 use crate::slot::Closing;
 use crate::{EventKind, EvictCause, Generation, Key, Policy, ServerState};
 
@@ -21,6 +21,9 @@ impl<A: Clone> Machine<A> {
     /// Gives away what is free, makes room for the rest, and starts whose turn it is. Called whenever one of the
     /// three may have become possible.
     pub(super) fn admit(&mut self, now: Instant) {
+        if self.mode != Mode::Open {
+            return;
+        }
         while self.servers.len() < self.config.max_servers
             && let Some(key) = self.lanes.next_admissible()
         {

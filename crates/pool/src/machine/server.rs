@@ -115,9 +115,11 @@ impl<A> Server<A> {
         self.policy.max_age.map(|age| after(ready.at, age))
     }
 
-    /// When it will have been idle for too long. A leased one cannot be before a whole timeout from now, so that one
-    /// alarm is enough and leases do not have to tell anybody.
+    /// When it will have been idle for too long, as far as is known: leases that come and go without a ring only make
+    /// it later, which is seen when the alarm goes off. `None` while its slot is going to ring.
     pub(super) fn idle_at(&self, ready: &Ready<A>, now: Instant) -> Option<Instant> {
-        self.policy.idle_timeout.map(|timeout| after(ready.slot.idle_since().unwrap_or(now), timeout))
+        let timeout = self.policy.idle_timeout?;
+        ready.ranked?;
+        Some(after(ready.slot.idle_since().unwrap_or(now), timeout))
     }
 }
