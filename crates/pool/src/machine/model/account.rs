@@ -148,7 +148,7 @@ impl Account {
         match action {
             Action::Settle { waiter, outcome } => self.settled(now, waiter, outcome),
             Action::Emit { key, generation: Some(generation), kind } => {
-                self.told(now, &key, generation, &kind)
+                self.told(now, &key, generation, &kind);
             }
             Action::Emit { kind, .. } => assert_eq!(kind.as_str(), "limit_reached"),
             Action::Order(Order { key, generation, deed }) => self.ordered(now, &key, generation, &deed),
