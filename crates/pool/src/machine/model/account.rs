@@ -208,6 +208,7 @@ impl Account {
         match cause {
             EvictCause::Idle | EvictCause::Capacity | EvictCause::Quota => {
                 assert_eq!(leases, 0, "evicted as {cause} while leased");
+                assert!(self.told.is_none() || cause == EvictCause::Idle, "evicted for nobody");
             }
             EvictCause::MaxAge | EvictCause::MaxUses | EvictCause::Unhealthy => {}
             EvictCause::Requested => {}
@@ -294,7 +295,9 @@ impl Account {
             self.last_reserved = self.last_reserved.max(generation);
             let Some(oldest) = self.oldest_call(&key) else { continue };
             for other in self.queued(machine, now) {
-                if policy(&other).quota == policy(&key).quota {
+                let could_have_gone =
+                    policy(&other).quota == policy(&key).quota || has_room(machine, &other, now);
+                if could_have_gone {
                     assert!(
                         self.oldest_call(&other).is_some_and(|call| call > oldest),
                         "{key} overtook {other}"
@@ -320,7 +323,7 @@ impl Account {
         let alive = self.servers.values().filter(|server| !server.gone).count();
         assert_eq!(alive, views.len() - in_state(ServerState::Reserved), "the accounts differ");
         for key in self.queued(machine, now) {
-            let lane_is_full = policy(&key).quota.is_some_and(|quota| few >= quota.max);
+            let lane_is_full = !has_room(machine, &key, now);
             assert!(
                 lane_is_full || views.len() == config().max_servers,
                 "{key} waits for a place that is free"
@@ -334,6 +337,11 @@ impl Account {
                 assert!(!(would_help && idle), "{key} waits for a place while {} is idle", view.key);
             }
         }
+    }
+
+    /// A start of that key has just failed: nobody waits for it any more.
+    pub(super) fn check_told(&self, key: &Key) {
+        assert!(self.oldest_call(key).is_none(), "a call does not hear that its start has failed");
     }
 
     pub(super) fn check_settled(&self) {
@@ -356,6 +364,14 @@ impl Account {
     fn oldest_call(&self, key: &Key) -> Option<WaiterId> {
         self.waiting.iter().find(|(_, call)| call.key == *key).map(|(waiter, _)| *waiter)
     }
+}
+
+/// Whether the quota of a key, if it has one, is not full.
+fn has_room(machine: &Machine<u64>, key: &Key, now: Instant) -> bool {
+    policy(key).quota.is_none_or(|quota| {
+        let sharing = machine.views(now).filter(|view| policy(&view.key).quota.as_ref() == Some(&quota));
+        sharing.count() < quota.max
+    })
 }
 
 impl Server {
