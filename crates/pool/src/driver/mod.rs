@@ -116,7 +116,7 @@ async fn watch<F: Factory>(
 }
 
 fn end<F: Factory>(shared: &Shared<F>, key: &Key, generation: Generation, report: Report) {
-    shared.lock().stuck.extend(report.stuck);
+    shared.note_stuck(report.stuck);
     let error = report.error.map(|error| Arc::new(error) as SharedError);
     shared.gone(key, generation, error);
 }

@@ -18,23 +18,26 @@ pub(super) async fn run<F: Factory>(
     start: Start,
     stopped: oneshot::Receiver<Deadline>,
 ) -> Result<(), BoxError> {
-    let (key, generation, scope) = (start.key.clone(), start.generation, start.scope.clone());
+    let scope = start.scope.clone();
+    live(&shared, start, stopped).await;
+    // However it ended: a server that exits at the moment it is told to stop would otherwise be waited for by a machine
+    // that has nothing more to say. Not awaited: that would be to wait for this very task.
+    drop(scope.halt());
+    Ok(())
+}
+
+async fn live<F: Factory>(shared: &Shared<F>, start: Start, stopped: oneshot::Receiver<Deadline>) {
+    let (key, generation) = (start.key.clone(), start.generation);
     // Boxed, so that what a start needs is not kept for as long as the server lives.
     let resource = match Box::pin(shared.factory.start(start)).await {
         Ok(resource) => Arc::new(resource),
-        Err(error) => {
-            shared.tell(Input::StartFailed { key, generation, error: error.into() });
-            return Ok(());
-        }
+        Err(error) => return shared.tell(Input::StartFailed { key, generation, error: error.into() }),
     };
     shared.ready(&key, generation, &resource);
     let exited = resource.exited();
     tokio::pin!(exited);
     let deadline = tokio::select! {
-        error = &mut exited => {
-            shared.tell(Input::Exited { key, generation, error: error.into() });
-            return Ok(());
-        }
+        error = &mut exited => return shared.tell(Input::Exited { key, generation, error: error.into() }),
         Ok(deadline) = stopped => deadline,
     };
     tokio::select! {
@@ -42,9 +45,6 @@ pub(super) async fn run<F: Factory>(
         _ = exited => {}
         () = deadline.expired() => {}
     }
-    // Not awaited: that would be to wait for this very task.
-    drop(scope.halt());
-    Ok(())
 }
 
 /// One health check.

@@ -205,6 +205,14 @@ impl<F: Factory> Shared<F> {
         self.tell(Input::Gone { key: key.clone(), generation, error });
     }
 
+    /// Keeps what a teardown left behind for the account of the drain.
+    pub(super) fn note_stuck(&self, stuck: Vec<String>) {
+        let mut state = self.lock();
+        if state.machine.mode() != Mode::Open {
+            state.stuck.extend(stuck);
+        }
+    }
+
     /// Has the driver look at what is not the machine's: the drain.
     pub(crate) fn nudge(&self) {
         self.wake.notify_one();

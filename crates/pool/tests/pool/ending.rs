@@ -146,6 +146,20 @@ async fn a_resource_that_does_not_finish_draining_is_ended_at_its_deadline() {
     assert_eq!(before.elapsed(), MINUTE);
 }
 
+/// Which of the two its task sees first is left to chance.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_exits_at_the_moment_it_is_told_to_stop_is_gone_too() {
+    let mut stage = Stage::new(PoolConfig::default(), Policy::default());
+    for _ in 0..32 {
+        let (lease, hand) = stage.ready("a").await;
+        drop(lease);
+        let before = Instant::now();
+        hand.crash("at last");
+        stage.pool.shutdown(&"a".into()).await.unwrap();
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_shut_down_under_a_key_that_has_no_server() {
     let mut stage = Stage::new(PoolConfig::default(), Policy::default());

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::super::{Action, Deed, Machine, Order, WaiterId};
+use super::super::{Action, Deed, Order, WaiterId};
 use super::world::{config, policy};
-use crate::{EventKind, EvictCause, Generation, Key, Lease, LeaseError, ServerState, Slot, SlotState};
+use crate::{EventKind, EvictCause, Generation, Key, Lease, LeaseError, Slot, SlotState};
 
 #[derive(Default)]
 pub(super) struct Account {
-    servers: BTreeMap<Generation, Server>,
-    waiting: BTreeMap<WaiterId, Call>,
+    pub(super) servers: BTreeMap<Generation, Server>,
+    pub(super) waiting: BTreeMap<WaiterId, Call>,
     held: Vec<Lease<u64>>,
     told: Option<Told>,
     /// Generations whose place in the line has been looked at.
-    last_reserved: u64,
+    pub(super) last_reserved: u64,
     /// Whether no slot has rung without the machine having looked.
     pub(super) all_rings_heard: bool,
 }
@@ -27,24 +27,24 @@ pub(super) enum Told {
     Close,
 }
 
-struct Call {
-    key: Key,
-    called_at: Instant,
-    deadline: Instant,
+pub(super) struct Call {
+    pub(super) key: Key,
+    pub(super) called_at: Instant,
+    pub(super) deadline: Instant,
 }
 
-struct Server {
-    key: Key,
+pub(super) struct Server {
+    pub(super) key: Key,
     /// Kinds of events so far.
-    events: Vec<&'static str>,
-    slot: Option<Slot<u64>>,
+    pub(super) events: Vec<&'static str>,
+    pub(super) slot: Option<Slot<u64>>,
     evicted_at: Option<Instant>,
     /// Its resource exited or its scope began to halt.
     fell: bool,
     ordered_to_end: bool,
     collapsed: bool,
     checking: bool,
-    gone: bool,
+    pub(super) gone: bool,
 }
 
 impl Account {
@@ -208,6 +208,7 @@ impl Account {
         match cause {
             EvictCause::Idle | EvictCause::Capacity | EvictCause::Quota => {
                 assert_eq!(leases, 0, "evicted as {cause} while leased");
+                assert!(self.told.is_none() || cause == EvictCause::Idle, "evicted for nobody");
             }
             EvictCause::MaxAge | EvictCause::MaxUses | EvictCause::Unhealthy => {}
             EvictCause::Requested => {}
@@ -283,79 +284,6 @@ impl Account {
             }
         }
     }
-
-    // === What must hold after every step ===
-
-    /// Who has just been given a place had waited longest of those in the same line.
-    pub(super) fn check_turns(&mut self, machine: &Machine<u64>, now: Instant) {
-        let new = machine.views(now).filter(|view| view.generation.number() > self.last_reserved);
-        let new: Vec<_> = new.map(|view| (view.key, view.generation.number())).collect();
-        for (key, generation) in new {
-            self.last_reserved = self.last_reserved.max(generation);
-            let Some(oldest) = self.oldest_call(&key) else { continue };
-            for other in self.queued(machine, now) {
-                if policy(&other).quota == policy(&key).quota {
-                    assert!(
-                        self.oldest_call(&other).is_some_and(|call| call > oldest),
-                        "{key} overtook {other}"
-                    );
-                }
-            }
-        }
-    }
-
-    pub(super) fn check(&self, machine: &Machine<u64>, now: Instant) {
-        for call in self.waiting.values() {
-            assert!(call.deadline > now || call.called_at == now, "a call waits beyond its deadline");
-        }
-        let views: Vec<_> = machine.views(now).collect();
-        let in_state = |state| views.iter().filter(|view| view.state == state).count();
-        let few = views.iter().filter(|view| policy(&view.key).quota.is_some()).count();
-        assert!(views.len() <= config().max_servers, "live and reserved exceed the capacity");
-        assert!(few <= 2, "live and reserved exceed the quota");
-        assert!(in_state(ServerState::Starting) <= config().max_parallel_starts, "too many starts at once");
-        if in_state(ServerState::Reserved) > 0 {
-            assert_eq!(in_state(ServerState::Starting), config().max_parallel_starts, "a turn is not taken");
-        }
-        let alive = self.servers.values().filter(|server| !server.gone).count();
-        assert_eq!(alive, views.len() - in_state(ServerState::Reserved), "the accounts differ");
-        for key in self.queued(machine, now) {
-            let lane_is_full = policy(&key).quota.is_some_and(|quota| few >= quota.max);
-            assert!(
-                lane_is_full || views.len() == config().max_servers,
-                "{key} waits for a place that is free"
-            );
-            if in_state(ServerState::Stopping) > 0 || !self.all_rings_heard {
-                continue;
-            }
-            for view in views.iter().filter(|view| view.state == ServerState::Ready) {
-                let would_help = !lane_is_full || policy(&view.key).quota.is_some();
-                let idle = view.slot.as_ref().is_some_and(|slot| slot.leases() == 0);
-                assert!(!(would_help && idle), "{key} waits for a place while {} is idle", view.key);
-            }
-        }
-    }
-
-    pub(super) fn check_settled(&self) {
-        assert!(self.waiting.is_empty(), "calls were never answered");
-        for server in self.servers.values() {
-            assert_eq!(server.last_event(), "stopped", "{:?}", server.events);
-            assert!(server.slot.as_ref().is_none_or(|slot| slot.lease().is_none()), "leased after the end");
-        }
-    }
-
-    /// Keys that calls wait for and that have no server of any kind.
-    fn queued(&self, machine: &Machine<u64>, now: Instant) -> Vec<Key> {
-        let mut keys: Vec<_> = self.waiting.values().map(|call| call.key.clone()).collect();
-        keys.sort();
-        keys.dedup();
-        keys.retain(|key| machine.view(key, now).is_none());
-        keys
-    }
-
-    fn oldest_call(&self, key: &Key) -> Option<WaiterId> {
-        self.waiting.iter().find(|(_, call)| call.key == *key).map(|(waiter, _)| *waiter)
-    }
 }
 
 impl Server {
@@ -386,7 +314,7 @@ impl Server {
         self.slot.as_ref()?.idle_since()
     }
 
-    fn last_event(&self) -> &'static str {
+    pub(super) fn last_event(&self) -> &'static str {
         self.events.last().copied().unwrap_or("")
     }
 }

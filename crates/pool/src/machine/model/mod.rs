@@ -5,6 +5,7 @@
 //! call answered once and in time, the order of events, nobody waiting for what is free.
 
 mod account;
+mod rules;
 mod world;
 
 use std::time::Duration;

@@ -87,7 +87,8 @@ impl World {
             }
             Step::FailStart(nth) => {
                 if let Some((key, generation)) = pick(&self.account.starting(), nth) {
-                    self.tell(Input::StartFailed { key, generation, error: trouble() });
+                    self.tell(Input::StartFailed { key: key.clone(), generation, error: trouble() });
+                    self.account.check_told(&key);
                 }
             }
             Step::Exit(nth) => {
