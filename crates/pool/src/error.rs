@@ -11,7 +11,6 @@ pub type SharedError = Arc<dyn Error + Send + Sync>;
 
 /// Why [`Pool::get_or_create`](crate::Pool::get_or_create) has no lease to give.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum LeaseError {
     /// The pool is full, all servers are leased, and the wait for a place is over or the queue is full.
     #[error("all servers are in use, try again in {retry_after:?}")]
