@@ -14,7 +14,9 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 /// `TE: trailers` stays: both of our sides can carry trailers.
 pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields) {
     if fields.has(Fields::CONNECTION) {
-        strip_named(headers);
+        if names_fields(headers) {
+            strip_named(headers);
+        }
         headers.remove(CONNECTION);
     }
     for (field, name) in [
@@ -60,6 +62,14 @@ pub(crate) fn upgrade(headers: &HeaderMap, fields: Fields) -> Option<HeaderValue
 pub(crate) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
+}
+
+/// Whether `Connection` may name fields: nearly always it is one word that does not.
+fn names_fields(headers: &HeaderMap) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        let value = value.as_bytes();
+        !value.eq_ignore_ascii_case(b"keep-alive") && !value.eq_ignore_ascii_case(b"close")
+    })
 }
 
 fn strip_named(headers: &mut HeaderMap) {

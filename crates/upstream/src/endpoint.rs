@@ -3,8 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
 use hyper::client::conn::http1::SendRequest;
 use ostler_net::Address;
@@ -35,7 +34,11 @@ struct Idle<B> {
 }
 
 /// What is needed to send a request once more.
-struct Replay(Box<Parts>);
+struct Replay {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
 
 impl<B> Endpoint<B>
 where
@@ -153,16 +156,18 @@ impl Replay {
             Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
         );
         let switches = request.headers().contains_key(http::header::UPGRADE);
-        (idempotent && !switches && request.body().is_end_stream()).then(|| {
-            let mut parts = Request::new(()).into_parts().0;
-            parts.method = request.method().clone();
-            parts.uri = request.uri().clone();
-            parts.headers = request.headers().clone();
-            Self(Box::new(parts))
+        (idempotent && !switches && request.body().is_end_stream()).then(|| Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
         })
     }
 
     fn request<B: Default>(self) -> Request<B> {
-        Request::from_parts(*self.0, B::default())
+        let mut request = Request::new(B::default());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
     }
 }
