@@ -36,7 +36,7 @@ pub(super) fn run(path: Option<&Path>) -> ExitCode {
 async fn up(scope: &Scope, loaded: &Loaded) -> Result<ExitCode, BoxError> {
     let host = Host::start(scope, &loaded.config, HostOptions::default()).await?;
     greet(&host, &loaded.config, &loaded.origin);
-    host.admin.drain_requested().await;
+    host.admin.drained_on_request().await;
     Ok(ExitCode::SUCCESS)
 }
 
