@@ -129,7 +129,8 @@ pub(super) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next:
     let mut response = match gate.check(request.uri().authority(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
-            tracing::warn!(method = %request.method(), path = request.uri().path(), ?problem, "admin request refused");
+            let (method, path) = (request.method(), request.uri().path());
+            tracing::warn!(%method, path, why = problem.detail(), "admin request refused");
             problem.into_response()
         }
     };

@@ -63,6 +63,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-server", "No such server", detail)
     }
 
+    /// What happened.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     fn new(
         status: StatusCode,
         name: &'static str,

@@ -165,7 +165,7 @@ fn log(event: &Event<Address>, stage: Option<Stage>) {
                 Some(Stage::Starting { since }) => event.at.duration_since(since).ok(),
                 Some(Stage::Ready) | None => None,
             };
-            let after = after.map(|after| tracing::field::debug(after));
+            let after = after.map(tracing::field::debug);
             tracing::info!(%key, generation, %address, after, "server ready");
         }
         EventKind::Evicted { cause } => tracing::info!(%key, generation, %cause, "server stopping"),

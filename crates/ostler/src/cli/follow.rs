@@ -41,9 +41,11 @@ pub(super) async fn follow(
 ) -> Result<(), Failure> {
     let mut last = after;
     let mut stream = connect(client).await.map_err(|error| client.absent(&error))?;
-    remark(&format!("following {}", client.address));
+    let mut connected = "following";
     loop {
-        match read(client, stream, &mut last, &mut take).await? {
+        let ended = read(client, stream, connected, &mut last, &mut take).await?;
+        connected = "following again";
+        match ended {
             End::Complete => return Ok(()),
             End::Broken(why) => {
                 stream = reconnect(client).await.ok_or_else(|| {
@@ -69,10 +71,12 @@ async fn reconnect(client: &Client) -> Option<Stream> {
     None
 }
 
-/// Reads one connection to its end. `last` follows the ids.
+/// Reads one connection to its end. `connected` is what is said once nothing can be missed any more; `last` follows the
+/// ids.
 async fn read(
     client: &Client,
     stream: Stream,
+    connected: &str,
     last: &mut Option<String>,
     take: &mut impl FnMut(Message) -> Result<(), Failure>,
 ) -> Result<End, Failure> {
@@ -100,6 +104,7 @@ async fn read(
             let body = body.map(|body| body.to_bytes()).unwrap_or_default();
             return Err(client.refused(&Response::from_parts(parts, body)));
         }
+        remark(&format!("{connected} {}", client.address));
         let mut decoder = Decoder::default();
         loop {
             let frame = match timeout(SILENCE, body.frame()).await {
