@@ -102,9 +102,11 @@ impl Host {
 async fn listen(key: &'static str, addresses: &[Address]) -> Result<Vec<Listener>, HostError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = Listener::bind(address)
-            .await
-            .map_err(|source| HostError::Listen { address: address.clone(), key, source })?;
+        let listener = Listener::bind(address).await.map_err(|source| HostError::Listen {
+            address: address.clone(),
+            key,
+            source,
+        })?;
         listeners.push(listener);
     }
     Ok(listeners)

@@ -47,6 +47,7 @@ fn tail_of_exit(error: Option<&Exited>) -> Option<&Tail> {
 }
 
 fn each<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let source = |error: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> { (*error).source() };
+    let source =
+        |error: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> { (*error).source() };
     std::iter::successors(Some(error), source).take(DEEPEST)
 }

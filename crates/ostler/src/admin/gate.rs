@@ -112,7 +112,8 @@ impl Place {
 
 /// An origin is the same if it is where the request went: scheme, host and port.
 fn same_origin(origin: &HeaderValue, asked: &Place) -> Result<(), Problem> {
-    let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://")).and_then(Place::parse);
+    let origin =
+        origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://")).and_then(Place::parse);
     let same = origin.is_some_and(|origin| {
         origin.host == asked.host && origin.port.unwrap_or(HTTP_PORT) == asked.port.unwrap_or(HTTP_PORT)
     });

@@ -68,12 +68,7 @@ impl Problem {
         &self.detail
     }
 
-    fn new(
-        status: StatusCode,
-        name: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    fn new(status: StatusCode, name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self { status, name, title, detail: detail.into() }
     }
 }

@@ -34,7 +34,10 @@ pub(super) fn run(path: Option<&Path>) -> Result<ExitCode, Failure> {
         text.push_str(&format!("  admin        {}\n", served::url(address)));
     }
     let pool = &config.pool;
-    text.push_str(&format!("  pool         at most {} servers, on ports from {}\n", pool.max_servers, pool.base_port));
+    text.push_str(&format!(
+        "  pool         at most {} servers, on ports from {}\n",
+        pool.max_servers, pool.base_port
+    ));
     text.push_str(&format!("  drain        at most {}\n", human(config.switchboard.drain_timeout)));
     if !overridden_by.is_empty() {
         text.push_str(&format!("  overridden   by {}\n", overridden_by.join(", ")));

@@ -89,7 +89,8 @@ impl Client {
             return Err(Failure::new("the configuration has no `admin.listen`").code(CONFIGURATION));
         };
         if address.port() == Some(0) {
-            let message = format!("`admin.listen` is {address}: the system chose the port when Ostler started");
+            let message =
+                format!("`admin.listen` is {address}: the system chose the port when Ostler started");
             return Err(Failure::new(message)
                 .help("`ostler up` has printed the real one: give it with --admin ADDRESS")
                 .code(CONFIGURATION));
@@ -114,7 +115,8 @@ impl Client {
         path: &str,
         patience: Option<Duration>,
     ) -> Result<T, Failure> {
-        let request = self.request(method, path)?.body(()).map_err(|error| Failure::new(error.to_string()))?;
+        let request =
+            self.request(method, path)?.body(()).map_err(|error| Failure::new(error.to_string()))?;
         let asking = fetch(&self.address, request, LONGEST_ANSWER);
         let response = match patience {
             Some(patience) => timeout(patience, asking).await.map_err(|_| self.silent(patience))?,
@@ -130,7 +132,9 @@ impl Client {
     /// What a refusal says.
     pub(super) fn refused(&self, response: &Response<Bytes>) -> Failure {
         match serde_json::from_slice::<Problem>(response.body()) {
-            Ok(problem) if response.status() == StatusCode::NOT_FOUND => Failure::new(printable(&problem.detail)),
+            Ok(problem) if response.status() == StatusCode::NOT_FOUND => {
+                Failure::new(printable(&problem.detail))
+            }
             Ok(problem) => {
                 Failure::new(format!("Ostler says {}: {}", response.status(), printable(&problem.detail)))
             }

@@ -19,9 +19,10 @@ pub(super) async fn run(client: Client, deadline: Option<Duration>) -> Result<Ex
     };
     // It answers at its deadline at the latest.
     let drain: DrainView = client.ask(Method::POST, &path, None).await?;
-    let lines = drain.listeners.iter().map(|listener| {
-        format!("{}  {}\n", printable(&listener.address), printable(&listener.summary))
-    });
+    let lines = drain
+        .listeners
+        .iter()
+        .map(|listener| format!("{}  {}\n", printable(&listener.address), printable(&listener.summary)));
     print(&lines.collect::<String>())?;
     remark("Ostler ends now: its servers are stopped.");
     Ok(if drain.drained { ExitCode::SUCCESS } else { ExitCode::from(DRAIN_TIMED_OUT) })

@@ -57,9 +57,15 @@ impl Greeting<'_> {
         if let Some(address) = self.switchboards.first() {
             match self.origin {
                 Origin::Quickstart => {
-                    tries.push((curl("", address, "hello.localhost", "/"), "this first request starts a server"));
+                    tries.push((
+                        curl("", address, "hello.localhost", "/"),
+                        "this first request starts a server",
+                    ));
                     tries.push((curl("", address, "hello.localhost", "/health"), "how it is"));
-                    tries.push((curl("-N ", address, "other.localhost", "/sse"), "each name is a server of its own"));
+                    tries.push((
+                        curl("-N ", address, "other.localhost", "/sse"),
+                        "each name is a server of its own",
+                    ));
                 }
                 Origin::File(_) => {
                     for server in self.config.servers.iter().take(SUGGESTED) {
@@ -86,7 +92,9 @@ impl Greeting<'_> {
     fn ostler(&self, command: &str) -> String {
         let configured = self.config.admin.listen.first();
         match (self.admins.first(), self.origin) {
-            (Some(address), _) if configured != Some(address) => format!("ostler {command} --admin {address}"),
+            (Some(address), _) if configured != Some(address) => {
+                format!("ostler {command} --admin {address}")
+            }
             (_, Origin::File(path)) if path.as_os_str() != "ostler.toml" => {
                 format!("ostler {command} --config {}", path.display())
             }

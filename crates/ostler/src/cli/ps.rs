@@ -16,7 +16,8 @@ pub(super) async fn run(client: Client, json: bool) -> Result<ExitCode, Failure>
     servers.sort_by(|one, other| one.key.cmp(&other.key));
     let text = match (json, servers.is_empty()) {
         (true, _) => {
-            let text = serde_json::to_string_pretty(&servers).expect("structs of strings and numbers are JSON");
+            let text =
+                serde_json::to_string_pretty(&servers).expect("structs of strings and numbers are JSON");
             format!("{text}\n")
         }
         (false, true) => "no servers: each starts with the first request for its host\n".to_owned(),
@@ -27,9 +28,8 @@ pub(super) async fn run(client: Client, json: bool) -> Result<ExitCode, Failure>
 }
 
 fn table(servers: &[ServerView]) -> Table {
-    let mut table = Table::new(&[
-        "KEY", "STATE", "PID", "PORT", "LEASES", "REQUESTS", "AGE", "IDLE", "WHY IT IS ALIVE",
-    ]);
+    let mut table =
+        Table::new(&["KEY", "STATE", "PID", "PORT", "LEASES", "REQUESTS", "AGE", "IDLE", "WHY IT IS ALIVE"]);
     for server in servers {
         let ready = server.state == "ready";
         let idle = if ready && server.leases == 0 { human_seconds(server.idle_seconds) } else { none() };
@@ -62,7 +62,9 @@ fn why(why: WhyAliveView) -> String {
         WhyAliveView::Starting { waiters: 1 } => "starting, 1 request waits for it".to_owned(),
         WhyAliveView::Starting { waiters } => format!("starting, {waiters} requests wait for it"),
         WhyAliveView::Leased { .. } => "in use".to_owned(),
-        WhyAliveView::Idle { remaining_seconds } => format!("idle, stops in {}", human_seconds(remaining_seconds)),
+        WhyAliveView::Idle { remaining_seconds } => {
+            format!("idle, stops in {}", human_seconds(remaining_seconds))
+        }
         WhyAliveView::Pinned => "idle, but never stops for that".to_owned(),
         WhyAliveView::Draining { leases: 0, .. } => "draining".to_owned(),
         WhyAliveView::Draining { remaining_seconds, .. } => {

@@ -105,7 +105,8 @@ fn explain(error: &ScopeError) -> Failure {
     match host {
         HostError::Listen { key, source, .. } => {
             let variable = format!("OSTLER_{}", key.replace('.', "__").to_uppercase());
-            let elsewhere = format!("or listen elsewhere: set `{key}`, or {variable}=127.0.0.1:0 for any free port");
+            let elsewhere =
+                format!("or listen elsewhere: set `{key}`, or {variable}=127.0.0.1:0 for any free port");
             match source.kind() {
                 io::ErrorKind::AddrInUse => failure
                     .help("another program listens there; if that is another Ostler, `ostler drain` ends it")
