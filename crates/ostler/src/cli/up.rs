@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ostler_config::Loaded;
 use ostler_http::DrainTimedOut;
+use ostler_process::StopError;
 use ostler_scope::{BoxError, Closed, Ending, Main, Scope, ScopeError};
 use ostler_switchboard::Switchboard;
 
@@ -67,28 +68,34 @@ fn say_farewell(switchboards: &[Switchboard]) {
     tracing::info!(connections, "draining{hint}");
 }
 
-/// 3 when a drain deadline passed, and nothing worse happened.
+/// 3 when a deadline passed, and nothing worse happened.
 fn exit_code(ending: &Ending) -> ExitCode {
-    for path in &ending.report.stuck {
+    tracing::debug!(elapsed = ?ending.report.elapsed, "everything has stopped");
+    let stuck: Vec<_> = ending.report.stuck.iter().filter(|path| !path.starts_with(ADMIN)).collect();
+    for path in &stuck {
         remark(&format!("did not stop in time: {path}"));
     }
-    tracing::debug!(elapsed = ?ending.report.elapsed, "everything has stopped");
-    let Some(error) = &ending.report.error else { return ending.code };
-    let (cut, worse): (Vec<&ScopeError>, Vec<_>) = std::iter::once(error)
-        .chain(error.suppressed())
-        .filter(|error| !is_a_watcher(error))
-        .partition(|error| error.downcast_ref::<DrainTimedOut>().is_some());
-    for error in &worse {
+    let error = ending.report.error.as_ref();
+    let errors = error.into_iter().chain(error.into_iter().flat_map(ScopeError::suppressed));
+    let (late, worse): (Vec<_>, Vec<_>) =
+        errors.filter(|error| !is_a_watcher(error)).partition(|error| is_late(error));
+    for error in worse.iter().copied().chain(late.iter().copied()) {
         explain(error).tell();
     }
-    for error in &cut {
-        Failure::new(chain::line(*error)).tell();
+    match (worse.is_empty(), late.is_empty() && stuck.is_empty(), error) {
+        (false, _, _) => ExitCode::FAILURE,
+        (true, false, _) => ExitCode::from(DRAIN_TIMED_OUT),
+        (true, true, None) => ending.code,
+        (true, true, Some(_)) => {
+            ending.signal.map_or(ExitCode::SUCCESS, |number| ExitCode::from(128 + number))
+        }
     }
-    match (worse.is_empty(), cut.is_empty()) {
-        (false, _) => ExitCode::FAILURE,
-        (true, false) => ExitCode::from(DRAIN_TIMED_OUT),
-        (true, true) => ending.signal.map_or(ExitCode::SUCCESS, |number| ExitCode::from(128 + number)),
-    }
+}
+
+/// Whether it tells that a deadline passed before all had ended of itself: the configured one, or the one that a second
+/// signal brought forward.
+fn is_late(error: &ScopeError) -> bool {
+    error.downcast_ref::<DrainTimedOut>().is_some() || error.downcast_ref::<StopError>().is_some()
 }
 
 /// Whether this is only somebody who followed the events and did not read them.

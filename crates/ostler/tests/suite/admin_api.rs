@@ -1,5 +1,6 @@
 //! What the admin API says of what runs.
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use serde_json::Value;
@@ -102,7 +103,7 @@ fn a_failure_is_told_with_the_last_words_of_the_child_on_the_admin_side_only() {
 fn a_child_is_shown_with_its_command_and_its_output() {
     // A child that is at hand on every machine that runs this test: another Ostler.
     let ostler = Ostler::serve(&format!(
-        "[[server]]\nhost = \"child.localhost\"\nready = \"/health\"\ncommand = [\"sh\", \"-c\", \"\"\"\n\
+        "[[server]]\nhost = \"child.localhost\"\nready = \"/health\"\ncwd = \"/\"\ncommand = [\"sh\", \"-c\", \"\"\"\n\
          OSTLER_SWITCHBOARD__LISTEN=127.0.0.1:$PORT OSTLER_ADMIN__LISTEN=127.0.0.1:0 \
          OSTLER_SWITCHBOARD__DEFAULT_HOST=a.localhost exec {} up\"\"\"]\n",
         env!("CARGO_BIN_EXE_ostler")
@@ -213,11 +214,11 @@ fn metrics_are_well_formed_and_have_no_series_of_what_is_gone() {
 /// What promtool looks at: each sample behind the help and the type of its metric, names and values as they should be.
 fn well_formed(text: &str) {
     let (mut helped, mut kind) = (String::new(), (String::new(), String::new()));
-    let mut seen = std::collections::BTreeSet::new();
+    let (mut metrics, mut all) = (BTreeSet::new(), BTreeSet::new());
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(help) = line.strip_prefix("# HELP ") {
             let (name, help) = help.split_once(' ').unwrap();
-            assert!(help.ends_with('.') && seen.insert(name.to_owned()), "{line}");
+            assert!(help.ends_with('.') && metrics.insert(name.to_owned()), "{line}");
             name.clone_into(&mut helped);
         } else if let Some(described) = line.strip_prefix("# TYPE ") {
             let (name, what) = described.split_once(' ').unwrap();
@@ -230,8 +231,8 @@ fn well_formed(text: &str) {
             assert!(name == kind.0 && name.starts_with("ostler_") && labels.ends_with('}'), "{line}");
             assert_eq!(name.ends_with("_total"), kind.1 == "counter", "{line}");
             assert!(name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{line}");
-            assert!(seen.insert(series.to_owned()), "twice: {line}");
+            assert!(all.insert(series.to_owned()), "twice: {line}");
         }
     }
-    assert!(seen.len() > 30, "{text}");
+    assert!(all.len() > 30, "{text}");
 }

@@ -51,7 +51,8 @@ fn a_second_signal_cuts_what_is_in_flight() {
     ostler.signal(Signal::TERM);
     ostler.has_said("draining");
     ostler.signal(Signal::TERM);
-    assert_eq!(ostler.end().0, Some(3));
+    let (code, log) = ostler.end();
+    assert_eq!(code, Some(3), "{log}");
 }
 
 #[test]
