@@ -1,7 +1,9 @@
 //! The commands that ask a running Ostler.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
+use std::thread;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -103,6 +105,47 @@ fn events_can_begin_behind_an_event() {
 }
 
 #[test]
+fn events_resumes_behind_the_last_event_when_its_connection_breaks() {
+    let fake = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = fake.local_addr().unwrap().to_string();
+    let serving = thread::spawn(move || {
+        let answer = |number: u32, end: &str| {
+            let (mut stream, _) = fake.accept().unwrap();
+            let mut head = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") {
+                reader.read_line(&mut head).unwrap();
+            }
+            let data = format!("{{\"id\":\"x-{number}\",\"kind\":\"stopped\",\"key\":\"a.localhost\"}}");
+            let event = format!("id: x-{number}\ndata: {data}\n\n");
+            let chunk = format!("{:x}\r\n{event}\r\n{end}", event.len());
+            write!(stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}").unwrap();
+            head
+        };
+        // The first answer breaks off, the second one ends.
+        (answer(1, ""), answer(2, "0\r\n\r\n"))
+    });
+    let ended = Directory::new().run(&["events", "--json", "--admin", &address], &[]).with(0);
+    let (first, second) = serving.join().unwrap();
+    assert!(!first.contains("last-event-id") && second.contains("last-event-id: x-1"), "{first}{second}");
+    let ids: Vec<_> = ended.stdout.lines().map(|line| &line[7..10]).collect();
+    assert_eq!(ids, ["x-1", "x-2"]);
+    ended.complains("following again");
+}
+
+#[test]
+fn events_says_when_ostler_was_killed() {
+    let ostler = Ostler::serve(ANY);
+    let mut follower =
+        ostler.command(&["events"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let log = Log::of(follower.stderr.take().unwrap());
+    log.wait_for("following");
+    ostler.signal(Signal::KILL);
+    assert_eq!(follower.wait().unwrap().code(), Some(1));
+    assert!(log.to_the_end().contains("nobody answers there any more"), "{}", log.to_the_end());
+}
+
+#[test]
 fn stop_stops_one_server_and_says_when_there_is_none() {
     let ostler = Ostler::serve(ANY);
     get(ostler.switchboard, "a.localhost", "/").with(200);
@@ -114,7 +157,7 @@ fn stop_stops_one_server_and_says_when_there_is_none() {
 
 #[test]
 fn a_command_without_an_ostler_says_where_it_looked_and_what_to_do() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let directory = Directory::new();
     directory.write("ostler.toml", &format!("[admin]\nlisten = \"{free}\"\n"));
     for command in [&["ps"][..], &["events"], &["drain"], &["stop", "a.localhost"]] {

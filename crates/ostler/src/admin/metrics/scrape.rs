@@ -31,9 +31,21 @@ impl Scrape {
         self.recorder.register_counter(&key(metric, labels), &METADATA).absolute(value);
     }
 
-    /// In the text format of Prometheus.
+    /// In the text format of Prometheus. In order, so that people find things and can compare two scrapes.
     pub(super) fn render(&self) -> String {
-        self.recorder.handle().render()
+        let text = self.recorder.handle().render();
+        let mut metrics: Vec<Vec<&str>> = text
+            .split("\n\n")
+            .map(|metric| metric.lines().collect())
+            .filter(|lines: &Vec<_>| !lines.is_empty())
+            .collect();
+        for lines in &mut metrics {
+            // Behind HELP and TYPE.
+            let series = lines.iter().position(|line| !line.starts_with('#')).unwrap_or(lines.len());
+            lines[series..].sort_unstable();
+        }
+        metrics.sort_unstable();
+        metrics.concat().join("\n") + "\n"
     }
 }
 
