@@ -97,10 +97,16 @@ impl Admin {
         let watch = Watch::new(config.admin.events_buffer, rules.clone());
         let watching = Arc::clone(&watch);
         // Before the listeners, so that it ends after them: event streams need its last word.
-        drop(scope.spawn("watch", async move {
+        let watcher = scope.spawn("watch", async move {
             watching.run(events).await;
             Ok::<_, Closed>(())
-        })?);
+        })?;
+        // The pool has ended by then, and so do its events: all that is left is to hear them out.
+        scope.ensure("last events", async move |_| {
+            // If the time is up, so is its own; if it failed, the scope knows already.
+            let _ = watcher.await;
+            Ok::<_, Closed>(())
+        })?;
         let draining = Draining::new(switchboards, scope);
         let own = Arc::new(OnceLock::new());
         let state = AdminState {
