@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use ostler_config::{
     Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
@@ -88,6 +89,12 @@ impl Host {
         let admin_scope = scope.child("admin").open()?;
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
+        // Servers are asked to end before they are made to: the end of the pool's scope, which follows, is an abrupt one.
+        let (draining, longest) = (pool.clone(), longest_end(config));
+        scope.ensure("servers drained", async move |cleanup| {
+            draining.drain(cleanup.deadline.child(longest)).await;
+            Ok::<_, Closed>(())
+        })?;
         let mut switchboards = Vec::new();
         for listener in listeners {
             let config = switchboard_config(config);
@@ -97,6 +104,12 @@ impl Host {
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
         Ok(Self { pool, switchboards, admin })
     }
+}
+
+/// How long the slowest server may take to finish its requests and end.
+pub(crate) fn longest_end(config: &Config) -> Duration {
+    let ends = config.servers.iter().map(|server| server.policy.drain_timeout + server.policy.kill_timeout);
+    ends.max().unwrap_or_default()
 }
 
 async fn listen(key: &'static str, addresses: &[Address]) -> Result<Vec<Listener>, HostError> {

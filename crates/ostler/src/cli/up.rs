@@ -18,7 +18,7 @@ use super::greeting::Greeting;
 use super::paint::Paint;
 use super::{DRAIN_TIMED_OUT, log};
 use crate::admin::chain;
-use crate::host::{Host, HostError, HostOptions};
+use crate::host::{Host, HostError, HostOptions, longest_end};
 
 /// How much longer than the configured budgets the whole teardown may take.
 const TEARDOWN_MARGIN: Duration = Duration::from_secs(15);
@@ -33,10 +33,7 @@ pub(super) fn run(path: Option<&Path>) -> ExitCode {
     };
     log::start(&loaded.config.log);
     let config = &loaded.config;
-    let budget = config.switchboard.drain_timeout
-        + config.pool.drain_timeout
-        + config.pool.kill_timeout
-        + TEARDOWN_MARGIN;
+    let budget = config.switchboard.drain_timeout + longest_end(config) + TEARDOWN_MARGIN;
     let main = Main::new("ostler").cleanup_deadline(budget).exit_code(exit_code);
     main.run(async |scope| up(&scope, &loaded).await)
 }

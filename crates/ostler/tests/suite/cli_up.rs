@@ -25,6 +25,23 @@ fn a_signal_drains_and_is_told_by_the_exit_code() {
 }
 
 #[test]
+fn children_are_asked_to_end_before_they_are_made_to() {
+    // The shell writes its last words if it is asked; an Ostler behind it is what serves.
+    let ostler = Ostler::serve(&format!(
+        "[[server]]\nhost = \"child.localhost\"\nready = \"/health\"\ncwd = \"/\"\ncommand = [\"sh\", \"-c\", \"\"\"\n\
+         trap 'wait; echo goodbye' TERM\n\
+         OSTLER_SWITCHBOARD__LISTEN=127.0.0.1:$PORT OSTLER_ADMIN__LISTEN=127.0.0.1:0 \
+         OSTLER_SWITCHBOARD__DEFAULT_HOST=a.localhost {} up & wait\"\"\"]\n",
+        env!("CARGO_BIN_EXE_ostler")
+    ));
+    get(ostler.switchboard, "child.localhost", "/health").with(200);
+    ostler.signal(Signal::TERM);
+    let (code, log) = ostler.end();
+    assert_eq!(code, Some(143), "{log}");
+    assert!(log.contains("goodbye"), "{log}");
+}
+
+#[test]
 fn a_drain_on_request_is_success() {
     let ostler = Ostler::serve(HELLO);
     get(ostler.switchboard, "hello.localhost", "/").with(200);
