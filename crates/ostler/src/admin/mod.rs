@@ -41,6 +41,7 @@ pub use self::view::{
 use self::drain::Draining;
 use self::gate::Gate;
 use self::problem::Problem;
+pub(crate) use self::problem::{NO_SUCH_SERVER, PROBLEMS};
 use self::rules::Rules;
 use self::watch::Watch;
 use crate::servers::Servers;
@@ -49,7 +50,7 @@ use crate::servers::Servers;
 const MAX_CONNECTIONS: usize = 256;
 
 /// How long answers may go on once everything else is gone: whoever does not read its events must not keep Ostler.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The running admin API.
 #[derive(Clone, Debug)]

@@ -7,6 +7,18 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+const BAD_REQUEST: &str = "bad-request";
+const WRONG_HOST: &str = "wrong-host";
+const CROSS_ORIGIN: &str = "cross-origin";
+const NOT_JSON: &str = "not-json";
+const NO_SUCH_PATH: &str = "no-such-path";
+const NO_SUCH_METHOD: &str = "no-such-method";
+pub(crate) const NO_SUCH_SERVER: &str = "no-such-server";
+
+/// Every name there is.
+pub(crate) const PROBLEMS: [&str; 7] =
+    [BAD_REQUEST, WRONG_HOST, CROSS_ORIGIN, NOT_JSON, NO_SUCH_PATH, NO_SUCH_METHOD, NO_SUCH_SERVER];
+
 /// Why a request was not answered as it wished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -32,35 +44,35 @@ pub(super) struct ProblemDetails {
 
 impl Problem {
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request", detail)
+        Self::new(StatusCode::BAD_REQUEST, BAD_REQUEST, "Bad request", detail)
     }
 
     pub(super) fn wrong_host(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::MISDIRECTED_REQUEST, "wrong-host", "Not a host of the admin API", detail)
+        Self::new(StatusCode::MISDIRECTED_REQUEST, WRONG_HOST, "Not a host of the admin API", detail)
     }
 
     pub(super) fn cross_origin(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "cross-origin", "Not for other origins", detail)
+        Self::new(StatusCode::FORBIDDEN, CROSS_ORIGIN, "Not for other origins", detail)
     }
 
     pub(super) fn not_json() -> Self {
         let detail = "a body here must be `application/json`";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON", detail)
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_JSON, "Not JSON", detail)
     }
 
     pub(super) fn no_such_path(path: &str) -> Self {
         let detail = format!("there is nothing at {path}; GET /openapi.json describes what there is");
-        Self::new(StatusCode::NOT_FOUND, "no-such-path", "No such path", detail)
+        Self::new(StatusCode::NOT_FOUND, NO_SUCH_PATH, "No such path", detail)
     }
 
     pub(super) fn no_such_method(method: &http::Method, path: &str) -> Self {
         let detail = format!("{path} cannot be asked to {method}; GET /openapi.json says what it can");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "No such method", detail)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, NO_SUCH_METHOD, "No such method", detail)
     }
 
     pub(super) fn no_such_server(key: &str) -> Self {
         let detail = format!("no server runs under the key `{key}`; GET /servers lists those that do");
-        Self::new(StatusCode::NOT_FOUND, "no-such-server", "No such server", detail)
+        Self::new(StatusCode::NOT_FOUND, NO_SUCH_SERVER, "No such server", detail)
     }
 
     /// What happened.

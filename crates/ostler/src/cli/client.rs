@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use ostler_config::Origin;
 use ostler_net::Address;
 use ostler_upstream::{FetchError, fetch};
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::CONFIGURATION;
 use super::check::load;
 use super::failure::Failure;
-use super::words::printable;
+use crate::admin::PROBLEMS;
 
 /// The longest answer that is read, in bytes: the largest pool there can be fits.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -57,6 +57,7 @@ enum Source {
 /// What a problem document says.
 #[derive(Debug, Deserialize)]
 struct Problem {
+    r#type: String,
     detail: String,
 }
 
@@ -129,17 +130,14 @@ impl Client {
         serde_json::from_slice(response.body()).map_err(|_| self.stranger())
     }
 
-    /// What a refusal says.
+    /// What a refusal says, if it is one of the admin API: the switchboard's problems have the same form.
     pub(super) fn refused(&self, response: &Response<Bytes>) -> Failure {
-        match serde_json::from_slice::<Problem>(response.body()) {
-            Ok(problem) if response.status() == StatusCode::NOT_FOUND => {
-                Failure::new(printable(&problem.detail))
-            }
-            Ok(problem) => {
-                Failure::new(format!("Ostler says {}: {}", response.status(), printable(&problem.detail)))
-            }
-            Err(_) => self.stranger(),
-        }
+        let problem = serde_json::from_slice::<Problem>(response.body()).ok();
+        let named = problem.and_then(|problem| {
+            let name = problem.r#type.strip_prefix("urn:ostler:problem:")?.to_owned();
+            PROBLEMS.contains(&&*name).then_some(Failure::Refused { problem: name, detail: problem.detail })
+        });
+        named.unwrap_or_else(|| self.stranger())
     }
 
     /// Nobody is there, or nobody who speaks HTTP.

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::paint::Paint;
+use super::words::printable;
 
 /// The end of a command that did not succeed.
 #[derive(Debug)]
@@ -16,6 +17,13 @@ pub(super) enum Failure {
         help: Vec<String>,
         /// The exit code.
         code: u8,
+    },
+    /// Ostler refused.
+    Refused {
+        /// The name of the problem: the last part of its `type`.
+        problem: String,
+        /// What it said.
+        detail: String,
     },
     /// It has been told already.
     Silent(ExitCode),
@@ -56,6 +64,9 @@ impl Failure {
                 // With nobody to read it, the exit code has to do.
                 let _ = io::stderr().write_all(text.as_bytes());
                 ExitCode::from(code)
+            }
+            Self::Refused { detail, .. } => {
+                Self::new(format!("Ostler refuses: {}", printable(&detail))).tell()
             }
             Self::Silent(code) => code,
             Self::OutputClosed => ExitCode::SUCCESS,

@@ -9,13 +9,13 @@ use ostler_net::normalize_host;
 use super::client::Client;
 use super::failure::{Failure, print};
 use super::words::{human_seconds, printable};
-use crate::admin::StoppedView;
+use crate::admin::{NO_SUCH_SERVER, StoppedView};
 
 /// It waits for as long as the server's requests and its end take: the server's own budgets bound that.
 pub(super) async fn run(client: Client, key: &str) -> Result<ExitCode, Failure> {
     let key = normalize_host(key).unwrap_or_else(|_| key.to_owned());
     let stopped: StoppedView = match client.ask(Method::DELETE, &path(&key), None).await {
-        Err(Failure::Told { message, .. }) if message.contains("no server runs under") => {
+        Err(Failure::Refused { problem, .. }) if problem == NO_SUCH_SERVER => {
             let message = format!("no server runs under the key `{}`", printable(&key));
             return Err(Failure::new(message).help("`ostler ps` lists those that do"));
         }

@@ -175,8 +175,8 @@ fn a_command_without_an_ostler_says_where_it_looked_and_what_to_do() {
 fn what_is_not_the_admin_api_is_recognized() {
     let ostler = Ostler::serve(ANY);
     let ended = ostler.directory.run(&["ps", "--admin", &ostler.switchboard.to_string()], &[]).with(1);
-    // The switchboard answers too, as a problem: its words are not ours to repeat as a success.
     assert_eq!(ended.stdout, "");
+    ended.complains("is not the admin API of Ostler").complains("that of the admin listener");
 }
 
 #[test]

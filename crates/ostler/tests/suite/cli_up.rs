@@ -1,6 +1,7 @@
 //! `ostler up`: how it begins, what it says, and what it exits with.
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 
 use rustix::process::Signal;
 
@@ -39,6 +40,18 @@ fn children_are_asked_to_end_before_they_are_made_to() {
     let (code, log) = ostler.end();
     assert_eq!(code, Some(143), "{log}");
     assert!(log.contains("goodbye"), "{log}");
+}
+
+#[test]
+fn a_stuck_client_of_the_admin_api_is_no_cut_response() {
+    let ostler = Ostler::serve(HELLO);
+    let mut client = TcpStream::connect(ostler.admin).unwrap();
+    client.write_all(b"GET /servers HTTP/1.1\r\nHost: loc").unwrap();
+    ostler.ask(&["ps"]).with(0);
+    ostler.signal(Signal::TERM);
+    let (code, log) = ostler.end();
+    assert_eq!(code, Some(143), "{log}");
+    drop(client);
 }
 
 #[test]
