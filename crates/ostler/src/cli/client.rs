@@ -23,6 +23,9 @@ use crate::admin::PROBLEMS;
 /// The longest answer that is read, in bytes: the largest pool there can be fits.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 
+/// The variable that overrides `admin.listen`.
+const VARIABLE: &str = "OSTLER_ADMIN__LISTEN";
+
 /// How long an answer about what is known may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,6 +53,7 @@ pub(super) struct Client {
 #[derive(Clone, Debug)]
 enum Source {
     Argument,
+    Variable(String),
     File(PathBuf),
     Default,
 }
@@ -82,9 +86,11 @@ impl Client {
             return Ok(Self { address: address.clone(), source: Source::Argument });
         }
         let loaded = load(config).map_err(Failure::Silent)?;
-        let source = match loaded.origin {
-            Origin::File(path) => Source::File(path),
-            Origin::Quickstart => Source::Default,
+        let mut variables = loaded.overridden_by.into_iter();
+        let source = match (variables.find(|name| name.eq_ignore_ascii_case(VARIABLE)), loaded.origin) {
+            (Some(variable), _) => Source::Variable(variable),
+            (None, Origin::File(path)) => Source::File(path),
+            (None, Origin::Quickstart) => Source::Default,
         };
         let Some(address) = loaded.config.admin.listen.into_iter().next() else {
             return Err(Failure::new("the configuration has no `admin.listen`").code(CONFIGURATION));
@@ -155,6 +161,9 @@ impl Client {
         let failure = Failure::new(format!("no Ostler answers at {}: {}", self.address, reason(error)));
         match &self.source {
             Source::Argument => failure.help("is `ostler up` running? it prints the address of its admin listener"),
+            Source::Variable(name) => failure
+                .help(format!("that is what {name} says"))
+                .help("is `ostler up` running with the same environment? if it listens elsewhere, say --admin ADDRESS"),
             Source::File(path) => failure
                 .help(format!("that is `admin.listen` of {}", path.display()))
                 .help("is `ostler up` running with the same configuration? if it listens elsewhere, say --admin ADDRESS"),

@@ -167,6 +167,8 @@ fn a_command_without_an_ostler_says_where_it_looked_and_what_to_do() {
             .complains("`admin.listen` of ostler.toml")
             .complains("ostler up");
     }
+    let variable = [("OSTLER_ADMIN__LISTEN", &*free)];
+    Directory::new().run(&["ps"], &variable).with(1).complains("that is what OSTLER_ADMIN__LISTEN says");
     directory.write("ostler.toml", "[admin]\nlisten = \"127.0.0.1:0\"\n");
     directory.run(&["ps"], &[]).with(2).complains("--admin ADDRESS");
 }
