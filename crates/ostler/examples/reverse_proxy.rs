@@ -17,12 +17,15 @@ use ostler::{
 fn main() -> ExitCode {
     ostler::main("reverse-proxy", async |scope| {
         let mut addresses = std::env::args().skip(1).map(|argument| argument.parse::<Address>());
-        let (Some(listen), Some(upstream)) = (addresses.next().transpose()?, addresses.next().transpose()?) else {
+        let (Some(listen), Some(upstream)) = (addresses.next().transpose()?, addresses.next().transpose()?)
+        else {
             return Err("usage: reverse_proxy LISTEN UPSTREAM".into());
         };
         // Nothing leads to the pool, so it never starts a server.
         let none = InProcessServers::new(Ports::new(PortRange::default()), |_assignment: Assignment| {
-            tower::service_fn(|_request| std::future::ready(Ok::<_, Infallible>(Response::new(String::new()))))
+            tower::service_fn(|_request| {
+                std::future::ready(Ok::<_, Infallible>(Response::new(String::new())))
+            })
         });
         let pool = Pool::start(&scope, PoolConfig::default(), none)?;
         let workers = Workers::start(&scope, WorkersConfig { threads: NonZeroUsize::new(1) })?;

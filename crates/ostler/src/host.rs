@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use ostler_config::{
     Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
@@ -16,7 +17,7 @@ use ostler_switchboard::{
 };
 use ostler_upstream::EndpointConfig;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Overseen};
 use crate::servers::{CommandError, Servers};
 
 /// A running Ostler. It ends with the scope it was started in: the switchboards drain first, then the servers stop, and the
@@ -42,10 +43,12 @@ pub struct HostOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address} (`{key}`)")]
     Listen {
         /// Where.
         address: Address,
+        /// The key of the configuration that asks for it.
+        key: &'static str,
         /// What the operating system said.
         source: io::Error,
     },
@@ -74,8 +77,8 @@ impl Host {
     /// # Errors
     /// See [`HostError`]. Every listener is bound before anything else is started.
     pub async fn start(scope: &Scope, config: &Config, options: HostOptions) -> Result<Self, HostError> {
-        let admin_listeners = listen(&config.admin.listen).await?;
-        let listeners = listen(&config.switchboard.listen).await?;
+        let admin_listeners = listen("admin.listen", &config.admin.listen).await?;
+        let listeners = listen("switchboard.listen", &config.switchboard.listen).await?;
         let routes = routes(config).await?;
 
         let launcher = Launcher::open(scope, launcher_config(config, options)).await?;
@@ -85,22 +88,38 @@ impl Host {
         // Opened before the pool so that it ends after it: its subscribers hear of the last server's stop.
         let admin_scope = scope.child("admin").open()?;
         let pool = Pool::start(scope, pool_config(config), servers)?;
+        let events = pool.events(config.admin.events_buffer);
+        // Servers are asked to end before they are made to: the end of the pool's scope, which follows, is an abrupt one.
+        let (draining, longest) = (pool.clone(), longest_end(config));
+        scope.ensure("servers drained", async move |cleanup| {
+            draining.drain(cleanup.deadline.child(longest)).await;
+            Ok::<_, Closed>(())
+        })?;
         let mut switchboards = Vec::new();
         for listener in listeners {
             let config = switchboard_config(config);
             switchboards.push(Switchboard::start(scope, listener, config, routes.clone(), &pool, &workers)?);
         }
-        let admin = Admin::start(&admin_scope, scope, admin_listeners, &config.admin, &pool, &switchboards)?;
+        let overseen = Overseen { root: scope, events, pool: &pool, switchboards: &switchboards };
+        let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
         Ok(Self { pool, switchboards, admin })
     }
 }
 
-async fn listen(addresses: &[Address]) -> Result<Vec<Listener>, HostError> {
+/// How long the slowest server may take to finish its requests and end.
+pub(crate) fn longest_end(config: &Config) -> Duration {
+    let ends = config.servers.iter().map(|server| server.policy.drain_timeout + server.policy.kill_timeout);
+    ends.max().unwrap_or_default()
+}
+
+async fn listen(key: &'static str, addresses: &[Address]) -> Result<Vec<Listener>, HostError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = Listener::bind(address)
-            .await
-            .map_err(|source| HostError::Listen { address: address.clone(), source })?;
+        let listener = Listener::bind(address).await.map_err(|source| HostError::Listen {
+            address: address.clone(),
+            key,
+            source,
+        })?;
         listeners.push(listener);
     }
     Ok(listeners)

@@ -128,13 +128,14 @@ impl Resource for InProcess {
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use http::Response;
+/// use http::{Request, Response};
+/// use hyper::body::Incoming;
 /// use ostler::{Assignment, InProcessServers, PortRange, Ports};
 ///
 /// let ports = Ports::new(PortRange::default());
 /// let servers = InProcessServers::new(ports, |assignment: Assignment| {
 ///     let hello = format!("hello from {}\n", assignment.key);
-///     tower::service_fn(move |_request| {
+///     tower::service_fn(move |_request: Request<Incoming>| {
 ///         let hello = hello.clone();
 ///         async move { Ok::<_, Infallible>(Response::new(hello)) }
 ///     })

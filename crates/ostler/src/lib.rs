@@ -10,6 +10,7 @@ mod echo;
 mod host;
 mod in_process;
 mod main_scope;
+mod outputs;
 mod probe;
 mod servers;
 

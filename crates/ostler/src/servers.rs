@@ -7,13 +7,14 @@ use ostler_config::{Builtin, Command, Ready, Server, Target};
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Policy, Quota, Resource, Start};
 use ostler_process::{
-    Child, ChildSpec, Endpoint, Environment, Launcher, LogLimits, Readiness, SpecError, StopBudgets,
+    Child, ChildSpec, Endpoint, Environment, Launcher, LogLimits, Logs, Readiness, SpecError, StopBudgets,
 };
 use ostler_scope::{BoxError, Deadline};
 use ostler_switchboard::Routes;
 
 use crate::echo::Echo;
 use crate::in_process::InProcess;
+use crate::outputs::Outputs;
 use crate::probe::HttpProbe;
 
 /// How much longer than its budget the teardown of a server may take before it is given up as stuck.
@@ -24,6 +25,8 @@ const TEARDOWN_MARGIN: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Servers {
     rules: Routes<Arc<Rule>>,
     launcher: Launcher,
+    /// For the admin API.
+    outputs: Outputs,
 }
 
 /// How the servers of one `[[server]]` are started.
@@ -82,7 +85,12 @@ impl Servers {
             };
             rules.insert(server.host.clone(), Arc::new(Rule { kind, policy: policy(server) }));
         }
-        Ok(Self { rules, launcher })
+        Ok(Self { rules, launcher, outputs: Outputs::default() })
+    }
+
+    /// What the child that serves `key` has written, if it is ready.
+    pub(crate) fn output(&self, key: &Key) -> Option<Logs> {
+        self.outputs.of(key.as_str())
     }
 }
 
@@ -144,7 +152,9 @@ impl Factory for Servers {
         Ok(match &rule.kind {
             Kind::Command(spec) => {
                 let host = start.key.to_string();
-                Running::Child(self.launcher.start(spec, &host, &start).await?)
+                let child = self.launcher.start(spec, &host, &start).await?;
+                self.outputs.keep(&start, child.logs())?;
+                Running::Child(child)
             }
             Kind::Echo => {
                 Running::InProcess(InProcess::start(&start, self.launcher.ports(), Echo::new).await?)

@@ -1,70 +1,175 @@
 //! The admin API: what runs, why, and how to stop it. On a listener of its own, for this machine alone.
 
-use std::sync::Arc;
+pub(crate) mod chain;
+mod drain;
+mod event;
+mod events;
+mod failures;
+mod gate;
+mod health;
+mod history;
+mod metrics;
+mod openapi;
+mod problem;
+mod rules;
+mod servers;
+mod view;
+mod watch;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::extract::Request;
+use axum::middleware;
+use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
+use ostler_config::Config;
 use ostler_http::{Server, ServerConfig};
 use ostler_net::{Address, Listener};
-use ostler_pool::Pool;
-use ostler_scope::{Closed, Scope};
+use ostler_pool::{Event, Pool};
+use ostler_scope::{Closed, Scope, Subscriber};
 use ostler_switchboard::Switchboard;
-use tokio::sync::Notify;
+use tokio::time::Instant;
 
+pub use self::event::{EventDetail, EventView};
+pub use self::view::{
+    DrainView, FailureView, ListenerDrained, OutputLine, ScopeView, ServerDetails, ServerView, StatusView,
+    StoppedView, WhyAliveView,
+};
+
+use self::drain::Draining;
+use self::gate::Gate;
+use self::problem::Problem;
+pub(crate) use self::problem::{NO_SUCH_SERVER, PROBLEMS};
+use self::rules::Rules;
+use self::watch::Watch;
 use crate::servers::Servers;
+
+/// Connections to one admin listener: people, scrapers and those who follow the events.
+const MAX_CONNECTIONS: usize = 256;
+
+/// How long answers may go on once everything else is gone: whoever does not read its events must not keep Ostler.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The running admin API.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    servers: Vec<Server>,
-    drain: Arc<Notify>,
+    listeners: Vec<Server>,
+    draining: Arc<Draining>,
+}
+
+/// What the admin API tells of.
+pub(crate) struct Overseen<'a> {
+    /// The whole of Ostler.
+    pub(crate) root: &'a Scope,
+    /// Subscribed to before the first server can start.
+    pub(crate) events: Subscriber<Event<Address>>,
+    pub(crate) pool: &'a Pool<Servers>,
+    pub(crate) switchboards: &'a [Switchboard],
 }
 
 /// What the handlers look at.
 #[derive(Clone, Debug)]
-struct State {
+struct AdminState {
     root: Scope,
+    started: Instant,
     pool: Pool<Servers>,
     switchboards: Vec<Switchboard>,
-    drain: Arc<Notify>,
+    /// The admin API's own, set once they listen.
+    listeners: Arc<OnceLock<Vec<Server>>>,
+    rules: Rules,
+    watch: Arc<Watch>,
+    draining: Arc<Draining>,
+    /// How long a drain takes at most unless told otherwise.
+    drain_timeout: Duration,
 }
 
 impl Admin {
+    /// Starts the admin API in `scope`, which must outlive the pool: the last `stopped` is still to be told.
     pub(crate) fn start(
         scope: &Scope,
-        root: &Scope,
         listeners: Vec<Listener>,
-        _config: &ostler_config::Admin,
-        pool: &Pool<Servers>,
-        switchboards: &[Switchboard],
+        config: &Config,
+        overseen: Overseen<'_>,
     ) -> Result<Self, Closed> {
-        let drain = Arc::new(Notify::new());
-        let state = State {
+        let Overseen { root, events, pool, switchboards } = overseen;
+        let rules = Rules::new(&config.servers);
+        let watch = Watch::new(config.admin.events_buffer, rules.clone());
+        let watching = Arc::clone(&watch);
+        // Before the listeners, so that it ends after them: event streams need its last word.
+        let watcher = scope.spawn("watch", async move {
+            watching.run(events).await;
+            Ok::<_, Closed>(())
+        })?;
+        // The pool has ended by then, and so do its events: all that is left is to hear them out.
+        scope.ensure("last events", async move |_| {
+            // If the time is up, so is its own; if it failed, the scope knows already.
+            let _ = watcher.await;
+            Ok::<_, Closed>(())
+        })?;
+        let draining = Draining::new(switchboards, scope);
+        let own = Arc::new(OnceLock::new());
+        let state = AdminState {
             root: root.clone(),
+            started: Instant::now(),
             pool: pool.clone(),
             switchboards: switchboards.to_vec(),
-            drain: Arc::clone(&drain),
+            listeners: Arc::clone(&own),
+            rules,
+            watch,
+            draining: Arc::clone(&draining),
+            drain_timeout: config.switchboard.drain_timeout,
         };
-        let router = Router::new().route("/healthz", get(async || "ok\n")).with_state(state);
         let mut servers = Vec::new();
         for listener in listeners {
-            let router = TowerToHyperService::new(router.clone());
+            let gate = Gate::new(&config.admin.allowed_hosts, listener.address());
+            let service = TowerToHyperService::new(router(state.clone(), gate));
             let name = format!("listener {}", listener.address());
-            servers.push(Server::start(scope, name, listener, ServerConfig::default(), move |_| {
-                router.clone()
-            })?);
+            let bounds = ServerConfig {
+                max_connections: MAX_CONNECTIONS,
+                drain_timeout: DRAIN_TIMEOUT,
+                ..ServerConfig::default()
+            };
+            servers.push(Server::start(scope, name, listener, bounds, move |_| service.clone())?);
         }
-        Ok(Self { servers, drain })
+        let _ = own.set(servers.clone());
+        Ok(Self { listeners: servers, draining })
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.servers.iter().map(Server::address)
+        self.listeners.iter().map(Server::address)
     }
 
-    /// Waits until somebody asks for a drain.
-    pub async fn drain_requested(&self) {
-        self.drain.notified().await;
+    /// Waits until the switchboards have drained because somebody asked for it.
+    pub async fn drained_on_request(&self) {
+        self.draining.done().await;
     }
+}
+
+impl AdminState {
+    fn is_draining(&self) -> bool {
+        self.draining.has_begun() || self.root.halting().is_cancelled()
+    }
+}
+
+fn router(state: AdminState, gate: Arc<Gate>) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/scopes", get(health::scopes))
+        .route("/metrics", get(metrics::metrics))
+        .route("/servers", get(servers::list))
+        .route("/servers/{key}", get(servers::show).delete(servers::stop))
+        .route("/failures", get(servers::failures))
+        .route("/events", get(events::events))
+        .route("/drain", post(drain::drain))
+        .route("/openapi.json", get(openapi::openapi))
+        .fallback(async |request: Request| Problem::no_such_path(request.uri().path()))
+        .method_not_allowed_fallback(async |request: Request| {
+            Problem::no_such_method(request.method(), request.uri().path())
+        })
+        .layer(middleware::from_fn_with_state(gate, gate::guard))
+        .with_state(state)
 }

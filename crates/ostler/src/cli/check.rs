@@ -1,34 +1,52 @@
-//! `ostler check`.
+//! `ostler check`, and how every command comes to its configuration.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::process::ExitCode;
 
 use ostler_config::{Config, Loaded, Origin};
 
 use super::CONFIGURATION;
+use super::failure::{Failure, print};
+use super::paint::Paint;
+use super::served;
+use super::words::human;
 
 /// The configuration, or the exit code after everything wrong with it has been told.
-#[allow(clippy::print_stderr, reason = "errors of a command go to its stderr")]
 pub(super) fn load(path: Option<&Path>) -> Result<Loaded, ExitCode> {
     Config::load(path, std::env::vars_os()).map_err(|error| {
-        eprint!("{}", error.render(std::io::stderr().is_terminal()));
+        // With nobody to read it, the exit code has to do.
+        let _ = writeln!(stderr(), "{}", error.render(stderr().is_terminal()).trim_end());
         ExitCode::from(CONFIGURATION)
     })
 }
 
-#[allow(clippy::print_stdout, reason = "the output is the command's purpose")]
-pub(super) fn run(path: Option<&Path>) -> ExitCode {
-    let loaded = match load(path) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
+pub(super) fn run(path: Option<&Path>) -> Result<ExitCode, Failure> {
+    let Loaded { config, origin, overridden_by } = load(path).map_err(Failure::Silent)?;
+    let mut text = match origin {
+        Origin::File(path) => format!("{} is valid\n\n", path.display()),
+        Origin::Quickstart => "no ostler.toml here: `ostler up` would serve the quickstart\n\n".to_owned(),
     };
-    match &loaded.origin {
-        Origin::File(path) => println!("{}: valid", path.display()),
-        Origin::Quickstart => println!("no configuration file: the quickstart would be served"),
+    for address in &config.switchboard.listen {
+        text.push_str(&format!("  switchboard  {}\n", served::url(address)));
     }
-    for server in &loaded.config.servers {
-        println!("  {}", server.host);
+    for address in &config.admin.listen {
+        text.push_str(&format!("  admin        {}\n", served::url(address)));
     }
-    ExitCode::SUCCESS
+    let pool = &config.pool;
+    text.push_str(&format!(
+        "  pool         at most {} servers, on ports from {}\n",
+        pool.max_servers, pool.base_port
+    ));
+    text.push_str(&format!("  drain        at most {}\n", human(config.switchboard.drain_timeout)));
+    if !overridden_by.is_empty() {
+        text.push_str(&format!("  overridden   by {}\n", overridden_by.join(", ")));
+    }
+    if config.servers.is_empty() {
+        text.push_str("\nno servers: every request would be answered 404, add a [[server]]\n");
+    } else {
+        text.push_str(&format!("\n{}", served::table(&config).render("  ", Paint::stdout())));
+    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }

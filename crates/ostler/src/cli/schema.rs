@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use ostler_config::Config;
 
-#[allow(clippy::print_stdout, reason = "the output is the command's purpose")]
-pub(super) fn run() -> ExitCode {
-    println!("{:#}", Config::json_schema());
-    ExitCode::SUCCESS
+use super::failure::{Failure, print};
+
+pub(super) fn run() -> Result<ExitCode, Failure> {
+    print(&format!("{:#}\n", Config::json_schema()))?;
+    Ok(ExitCode::SUCCESS)
 }

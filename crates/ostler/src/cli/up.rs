@@ -1,22 +1,30 @@
 //! `ostler up`.
 
+use std::error::Error;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ostler_config::{Config, Loaded, Origin};
+use ostler_config::Loaded;
 use ostler_http::DrainTimedOut;
-use ostler_scope::{BoxError, Ending, Main, Scope, ScopeError};
+use ostler_process::StopError;
+use ostler_scope::{BoxError, Closed, Ending, Main, Scope, ScopeError};
+use ostler_switchboard::Switchboard;
 
 use super::check::load;
-use super::log;
-use crate::host::{Host, HostOptions};
-
-/// The exit code when a drain deadline passed and responses were cut.
-const DRAIN_TIMED_OUT: u8 = 3;
+use super::failure::{Failure, print, remark};
+use super::greeting::Greeting;
+use super::paint::Paint;
+use super::{DRAIN_TIMED_OUT, log};
+use crate::admin::chain;
+use crate::host::{Host, HostError, HostOptions, longest_end};
 
 /// How much longer than the configured budgets the whole teardown may take.
 const TEARDOWN_MARGIN: Duration = Duration::from_secs(15);
+
+/// The path of the scope whose listeners have no part in serving: what is cut there was no response to a client.
+const ADMIN: &str = "ostler/admin/";
 
 pub(super) fn run(path: Option<&Path>) -> ExitCode {
     let loaded = match load(path) {
@@ -25,60 +33,98 @@ pub(super) fn run(path: Option<&Path>) -> ExitCode {
     };
     log::start(&loaded.config.log);
     let config = &loaded.config;
-    let budget = config.switchboard.drain_timeout
-        + config.pool.drain_timeout
-        + config.pool.kill_timeout
-        + TEARDOWN_MARGIN;
+    let budget = config.switchboard.drain_timeout + longest_end(config) + TEARDOWN_MARGIN;
     let main = Main::new("ostler").cleanup_deadline(budget).exit_code(exit_code);
     main.run(async |scope| up(&scope, &loaded).await)
 }
 
 async fn up(scope: &Scope, loaded: &Loaded) -> Result<ExitCode, BoxError> {
     let host = Host::start(scope, &loaded.config, HostOptions::default()).await?;
-    greet(&host, &loaded.config, &loaded.origin);
-    host.admin.drain_requested().await;
+    let switchboards = host.switchboards.clone();
+    // Opened last, so the first to be ended.
+    scope.ensure("farewell", async move |_| {
+        say_farewell(&switchboards);
+        Ok::<_, Closed>(())
+    })?;
+    let greeting = Greeting {
+        config: &loaded.config,
+        origin: &loaded.origin,
+        switchboards: host.switchboards.iter().map(|switchboard| switchboard.address().clone()).collect(),
+        admins: host.admin.addresses().cloned().collect(),
+    };
+    if print(&greeting.text(Paint::stdout())).is_err() {
+        tracing::debug!("nobody reads the greeting");
+    }
+    host.admin.drained_on_request().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a person sees first, with commands to try.
-#[allow(clippy::print_stdout, reason = "the command's own words, apart from the log")]
-fn greet(host: &Host, config: &Config, origin: &Origin) {
-    match origin {
-        Origin::File(path) => println!("Ostler serves {}", path.display()),
-        Origin::Quickstart => println!("Ostler serves the quickstart: no ostler.toml here"),
-    }
-    for switchboard in &host.switchboards {
-        println!("  switchboard  {}", switchboard.address());
-    }
-    for address in host.admin.addresses() {
-        println!("  admin        {address}");
-    }
-    for server in &config.servers {
-        println!("  server       {}", server.host);
-    }
-    let port = host.switchboards.iter().find_map(|switchboard| switchboard.address().port());
-    if let (Origin::Quickstart, Some(port)) = (origin, port) {
-        println!("\nTry:");
-        println!("  curl http://hello.localhost:{port}/           a server starts on this first request");
-        println!("  curl http://hello.localhost:{port}/health");
-        println!("  curl -N http://any-name.localhost:{port}/sse  each name is a server of its own");
-        println!("  ostler ps                                  what runs, and why");
-        println!("  ostler events                              what happens, as it happens");
-    }
-    println!("\nCtrl+C drains and stops everything.");
+fn say_farewell(switchboards: &[Switchboard]) {
+    let connections: usize = switchboards.iter().map(|switchboard| switchboard.server().connections()).sum();
+    let hint = if io::stderr().is_terminal() { "; another Ctrl+C cuts what is in flight" } else { "" };
+    tracing::info!(connections, "draining{hint}");
 }
 
-/// 3 when a drain deadline passed, and nothing worse happened.
-#[allow(clippy::print_stderr, reason = "the last words of the program")]
+/// 3 when a deadline passed, and nothing worse happened.
 fn exit_code(ending: &Ending) -> ExitCode {
-    for path in &ending.report.stuck {
-        eprintln!("did not stop in time: {path}");
+    tracing::debug!(elapsed = ?ending.report.elapsed, "everything has stopped");
+    let stuck: Vec<_> = ending.report.stuck.iter().filter(|path| !path.starts_with(ADMIN)).collect();
+    for path in &stuck {
+        remark(&format!("did not stop in time: {path}"));
     }
-    let Some(error) = &ending.report.error else { return ending.code };
-    let errors: Vec<&ScopeError> = std::iter::once(error).chain(error.suppressed()).collect();
-    for error in &errors {
-        eprintln!("error: {error}");
+    let error = ending.report.error.as_ref();
+    let errors = error.into_iter().chain(error.into_iter().flat_map(ScopeError::suppressed));
+    let (late, worse): (Vec<_>, Vec<_>) =
+        errors.filter(|error| !is_a_watcher(error)).partition(|error| is_late(error));
+    for error in worse.iter().copied().chain(late.iter().copied()) {
+        explain(error).tell();
     }
-    let only_drains = errors.iter().all(|error| error.downcast_ref::<DrainTimedOut>().is_some());
-    if only_drains { ExitCode::from(DRAIN_TIMED_OUT) } else { ending.code }
+    match (worse.is_empty(), late.is_empty() && stuck.is_empty(), error) {
+        (false, _, _) => ExitCode::FAILURE,
+        (true, false, _) => ExitCode::from(DRAIN_TIMED_OUT),
+        (true, true, None) => ending.code,
+        (true, true, Some(_)) => {
+            ending.signal.map_or(ExitCode::SUCCESS, |number| ExitCode::from(128 + number))
+        }
+    }
+}
+
+/// Whether it tells that a deadline passed before all had ended of itself: the configured one, or the one that a second
+/// signal brought forward.
+fn is_late(error: &ScopeError) -> bool {
+    error.downcast_ref::<DrainTimedOut>().is_some() || error.downcast_ref::<StopError>().is_some()
+}
+
+/// Whether this is only somebody who followed the events and did not read them.
+fn is_a_watcher(error: &ScopeError) -> bool {
+    error.downcast_ref::<DrainTimedOut>().is_some() && error.path().starts_with(ADMIN)
+}
+
+/// What went wrong, and what to do about it.
+fn explain(error: &ScopeError) -> Failure {
+    let Some(host) = error.downcast_ref::<HostError>() else {
+        return Failure::new(chain::line(error));
+    };
+    let failure = Failure::new(chain::line(host as &(dyn Error + 'static)));
+    match host {
+        HostError::Listen { key, source, .. } => {
+            let variable = format!("OSTLER_{}", key.replace('.', "__").to_uppercase());
+            let elsewhere =
+                format!("or listen elsewhere: set `{key}`, or {variable}=127.0.0.1:0 for any free port");
+            match source.kind() {
+                io::ErrorKind::AddrInUse => failure
+                    .help("another program listens there; if that is another Ostler, `ostler drain` ends it")
+                    .help(elsewhere),
+                io::ErrorKind::PermissionDenied => failure
+                    .help("ports below 1024 and the directories of sockets can need more rights")
+                    .help(elsewhere),
+                io::ErrorKind::AddrNotAvailable => {
+                    failure.help("no network interface of this machine has that address").help(elsewhere)
+                }
+                _ => failure,
+            }
+        }
+        HostError::Lookup { .. } => failure.help("a `url` may name an IP address instead"),
+        HostError::Command(_) | HostError::Launcher(_) | HostError::Closed(_) => failure,
+    }
 }

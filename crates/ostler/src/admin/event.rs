@@ -1,0 +1,113 @@
+//! Pool events as JSON.
+
+use ostler_net::Address;
+use ostler_pool::{Event, EventKind};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::chain;
+use super::history::EventId;
+use super::view::rfc3339;
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventView {
+    /// Resumes the stream behind this event, as `Last-Event-ID`. It begins with a mark of this process.
+    pub id: String,
+    /// When, in the notation of RFC 3339.
+    pub at: Option<String>,
+    /// Whose server.
+    pub key: Option<String>,
+    /// Which one of that key.
+    pub generation: Option<u64>,
+    /// What happened.
+    #[serde(flatten)]
+    pub detail: EventDetail,
+}
+
+/// What happened, by `kind`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventDetail {
+    /// The start of a server began.
+    Started,
+    /// It serves.
+    Ready {
+        /// Where.
+        address: String,
+    },
+    /// It is gone, and all that it held.
+    Stopped,
+    /// It was told to go.
+    Evicted {
+        /// `idle`, `capacity`, `quota`, `max_age`, `max_uses`, `unhealthy`, `requested` or `drained`.
+        cause: String,
+    },
+    /// It did not start, or ended without being asked to.
+    Failed {
+        /// What it said.
+        error: String,
+    },
+    /// It failed its health checks.
+    Unhealthy {
+        /// What the last one said.
+        error: String,
+    },
+    /// A call found no place for another server.
+    LimitReached {
+        /// The host pattern whose places are taken; absent when they are all of the pool's.
+        quota: Option<String>,
+    },
+    /// Events are missing here: they are not kept any more.
+    Lagged {
+        /// How many; absent when the last id was of another process.
+        missed: Option<u64>,
+    },
+}
+
+impl EventView {
+    pub(super) fn new(id: &EventId, event: &Event<Address>) -> Self {
+        Self {
+            id: id.to_string(),
+            at: Some(rfc3339(event.at)),
+            key: Some(event.key.to_string()),
+            generation: event.generation.map(|generation| generation.number()),
+            detail: EventDetail::new(&event.kind),
+        }
+    }
+
+    /// What tells of the stream, and not of a server.
+    pub(super) fn gap(id: String, detail: EventDetail) -> Self {
+        Self { id, at: None, key: None, generation: None, detail }
+    }
+}
+
+impl EventDetail {
+    fn new(kind: &EventKind<Address>) -> Self {
+        match kind {
+            EventKind::Started => Self::Started,
+            EventKind::Ready { address } => Self::Ready { address: address.to_string() },
+            EventKind::Stopped => Self::Stopped,
+            EventKind::Evicted { cause } => Self::Evicted { cause: cause.to_string() },
+            EventKind::Failed { error } => Self::Failed { error: chain::line(error.as_ref()) },
+            EventKind::Unhealthy { error } => Self::Unhealthy { error: chain::line(error.as_ref()) },
+            EventKind::LimitReached { quota } => {
+                Self::LimitReached { quota: quota.as_deref().map(str::to_owned) }
+            }
+        }
+    }
+
+    /// The kind as it is written in JSON, and as the type of a server-sent event.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready { .. } => "ready",
+            Self::Stopped => "stopped",
+            Self::Evicted { .. } => "evicted",
+            Self::Failed { .. } => "failed",
+            Self::Unhealthy { .. } => "unhealthy",
+            Self::LimitReached { .. } => "limit_reached",
+            Self::Lagged { .. } => "lagged",
+        }
+    }
+}

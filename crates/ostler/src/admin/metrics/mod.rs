@@ -1,0 +1,105 @@
+//! `/metrics`: read off what runs at each scrape, so that a metric cannot disagree with it.
+
+mod names;
+mod process;
+mod scrape;
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
+use ostler_http::{Phase, Server};
+use ostler_pool::ServerState;
+use ostler_switchboard::Switchboard;
+
+use self::scrape::Scrape;
+use super::AdminState;
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Figures for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "ostler", responses(
+    (status = 200, description = "The text format of Prometheus", body = String, content_type = "text/plain; version=0.0.4"),
+))]
+pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
+    let scrape = Scrape::new();
+    ostler(&scrape, &state);
+    for server in state.listeners.get().into_iter().flatten() {
+        listener(&scrape, server);
+    }
+    for board in &state.switchboards {
+        switchboard(&scrape, board);
+    }
+    pool(&scrape, &state);
+    ([(CONTENT_TYPE, TEXT)], scrape.render())
+}
+
+fn ostler(scrape: &Scrape, state: &AdminState) {
+    scrape.gauge(names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    scrape.gauge(names::READY, &[], if state.is_draining() { 0.0 } else { 1.0 });
+    scrape.gauge(names::UPTIME, &[], state.started.elapsed().as_secs_f64());
+    if let Some(bytes) = process::resident_memory() {
+        scrape.gauge(names::RESIDENT_MEMORY, &[], bytes as f64);
+    }
+    if let Some(count) = process::open_fds() {
+        scrape.gauge(names::OPEN_FDS, &[], count as f64);
+    }
+}
+
+fn listener(scrape: &Scrape, server: &Server) {
+    let address = server.address().to_string();
+    let phases = server.phases().0;
+    for (phase, name) in [
+        (Phase::Idle, "idle"),
+        (Phase::Head, "head"),
+        (Phase::Handler, "handler"),
+        (Phase::Body, "body"),
+        (Phase::Upgraded, "upgraded"),
+    ] {
+        let count = phases.get(&phase).copied().unwrap_or_default();
+        scrape.gauge(names::CONNECTIONS, &[("listener", &address), ("phase", name)], count as f64);
+    }
+    scrape.counter(names::HTTP_RESPONSES, &[("listener", &address)], server.served());
+}
+
+fn switchboard(scrape: &Scrape, switchboard: &Switchboard) {
+    listener(scrape, switchboard.server());
+    let address = switchboard.address().to_string();
+    let counted = switchboard.counted();
+    for (class, count) in counted.responses {
+        scrape.counter(names::RESPONSES, &[("listener", &address), ("class", class.name())], count);
+    }
+    for (problem, count) in counted.problems {
+        scrape.counter(names::PROBLEMS, &[("listener", &address), ("problem", problem)], count);
+    }
+}
+
+fn pool(scrape: &Scrape, state: &AdminState) {
+    let servers = state.pool.servers();
+    let mut states: BTreeMap<&'static str, u32> = [
+        ServerState::Reserved,
+        ServerState::Starting,
+        ServerState::Ready,
+        ServerState::Draining,
+        ServerState::Stopping,
+    ]
+    .map(|state| (state.as_str(), 0))
+    .into();
+    for server in &servers {
+        *states.entry(server.state.as_str()).or_default() += 1;
+        let key = &[("key", server.key.as_str())];
+        scrape.gauge(names::SERVER_LEASES, key, f64::from(server.leases));
+        scrape.counter(names::SERVER_REQUESTS, key, server.served);
+    }
+    for (name, count) in states {
+        scrape.gauge(names::SERVERS, &[("state", name)], f64::from(count));
+    }
+    scrape.gauge(names::MAX_SERVERS, &[], state.pool.config().max_servers as f64);
+    for (kind, count) in state.watch.counts.kinds() {
+        scrape.counter(names::EVENTS, &[("kind", kind)], count);
+    }
+    for (cause, count) in state.watch.counts.causes() {
+        scrape.counter(names::EVICTIONS, &[("cause", cause)], count);
+    }
+}

@@ -1,0 +1,10 @@
+//! The `ostler` program and its library, as users meet them.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod admin_api;
+mod admin_events;
+mod admin_gate;
+mod binary;
+mod cli_commands;
+mod cli_up;
+mod raw;
