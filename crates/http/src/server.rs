@@ -156,7 +156,10 @@ impl Server {
         drop(scope.spawn("accept", serving)?);
         let server = self.clone();
         scope.ensure("drain", async move |cleanup| {
-            let deadline = cleanup.deadline.child(server.shared.config.drain_timeout);
+            // What is reset at the end of the drain needs time to end in.
+            let left = cleanup.deadline.remaining();
+            let patience = left.saturating_sub(REAPING.min(left / 4));
+            let deadline = cleanup.deadline.child(server.shared.config.drain_timeout.min(patience));
             match server.drain(deadline).await {
                 Drain::Drained { .. } => Ok(()),
                 timed_out @ Drain::TimedOut { .. } => Err(DrainTimedOut(timed_out)),
