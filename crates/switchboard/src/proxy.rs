@@ -20,6 +20,7 @@ use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
+use crate::problem::Refusal;
 use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
@@ -93,11 +94,18 @@ where
         };
         let fields = Fields::of(request.headers());
         let id = identities.identify(request.headers_mut(), fields, &mut self.random.borrow_mut());
-        let response = match self.forward(session, request, fields).await {
+        let host = request::admit(&mut request, fields);
+        let forwarded = match &host {
+            Ok(host) => self.forward(session, request, fields, host).await,
+            Err(problem) => Err((*problem).into()),
+        };
+        let response = match forwarded {
             Ok(response) => response,
-            Err(problem) => {
-                self.counters.problem(problem);
-                problem.response(id.as_ref().and_then(|id| id.to_str().ok())).map(ResponseBody::own)
+            Err(refusal) => {
+                self.counters.problem(refusal.problem);
+                let id = id.as_ref().and_then(|id| id.to_str().ok());
+                refusal.log(id, host.as_ref().ok().and_then(|host| host.to_str().ok()));
+                refusal.problem.response(id).map(ResponseBody::own)
             }
         };
         self.counters.response(response.status());
@@ -109,9 +117,9 @@ where
         session: &Session,
         mut request: Request<Incoming>,
         fields: Fields,
-    ) -> Result<Response<ResponseBody>, Problem> {
-        let host = request::admit(&mut request, fields)?;
-        let way = self.way(&host, request.headers())?;
+        host: &HeaderValue,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let way = self.way(host, request.headers())?;
         let (endpoint, lease) =
             way.lease(&self.pool, &self.config.endpoint, self.config.wait_timeout).await?;
 
@@ -124,21 +132,20 @@ where
             // The client is told to go on when the server's connection takes the first of the body.
             parts.headers.remove(EXPECT);
         }
-        session.introduction.introduce(&mut parts.headers, fields, &host);
+        session.introduction.introduce(&mut parts.headers, fields, host);
         if let Some(protocol) = protocol {
             hop::set_upgrade(&mut parts.headers, protocol);
         }
         let body = RequestBody::from(body);
 
-        let mut response =
-            endpoint.send(Request::from_parts(parts, body)).await.map_err(|error| unsent(&error))?;
+        let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
         hop::strip(response.headers_mut(), fields);
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(client), Some(switched)) = (client, switched) else {
-                return Err(Problem::UpstreamDied);
+                return Err(Problem::UpstreamDied.into());
             };
             let server = hyper::upgrade::on(&mut response);
             let upgraded = session.connection.upgrade();
@@ -196,12 +203,12 @@ where
     }
 }
 
-fn unsent(error: &SendError) -> Problem {
-    tracing::info!(error = error as &dyn std::error::Error, "no response from the server");
-    match error {
+fn unsent(error: SendError) -> Refusal {
+    let problem = match &error {
         SendError::Connect { .. } | SendError::ConnectTimedOut { .. } => Problem::Unreachable,
         SendError::Exchange { .. } => Problem::UpstreamDied,
-    }
+    };
+    Refusal::new(problem, error)
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
