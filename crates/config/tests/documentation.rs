@@ -63,7 +63,7 @@ fn reference() -> String {
         assert!(section.is_object(), "there is no {definition} any more");
         let _ = write!(page, "\n## `{title}`\n\n{}\n\n", text(section));
         page.push_str("| key | default | what it is |\n| --- | --- | --- |\n");
-        for (key, value) in section["properties"].as_object().unwrap() {
+        for (key, value) in section["properties"].as_object().expect("a section has keys") {
             if value.get("$ref").is_some() {
                 continue;
             }
