@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use ostler_http::Connection;
@@ -129,6 +129,10 @@ where
             hop::set_upgrade(&mut parts.headers, protocol);
         }
         let body = RequestBody::from(body);
+        if body.is_of_unknown_length() {
+            // hyper would frame it by itself, but not for the methods that hardly ever have one.
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
 
         let mut response =
             endpoint.send(Request::from_parts(parts, body)).await.map_err(|error| unsent(&error))?;
