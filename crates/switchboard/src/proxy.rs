@@ -164,7 +164,7 @@ where
         {
             return Ok(Rc::clone(way));
         }
-        let (name, target) = request::names(host, app, naming)
+        let (name, target) = request::names(host, app, naming)?
             .find_map(|name| self.routes.find(&name).map(|target| (name, target)))
             .ok_or(Problem::UnknownHost)?;
         let way = self.way_to(name, target);

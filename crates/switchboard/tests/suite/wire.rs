@@ -1,8 +1,9 @@
 //! Requests and answers that are read wrong easily, as they go over the wire.
 
+use ostler_switchboard::{Naming, SwitchboardConfig};
 use tokio::sync::mpsc;
 
-use crate::stage::{Cast, Stage};
+use crate::stage::{Cast, Setting, Stage};
 use ostler_testing::{Backend, Client};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -23,6 +24,21 @@ async fn showing(end: &'static str) -> (Backend, mpsc::UnboundedReceiver<String>
     (backend, shown)
 }
 
+/// A stage on which whatever has no rule is served at `backend`.
+async fn serving_the_rest(backend: &Backend) -> Stage {
+    let naming = Naming { default_host: Some("default".to_owned()), ..Naming::default() };
+    let switchboard = SwitchboardConfig { naming, ..SwitchboardConfig::default() };
+    let fixed = vec![("default", backend.address.clone())];
+    Stage::set(Cast::default(), Setting { switchboard, fixed, ..Setting::default() }).await
+}
+
+async fn refused(stage: &Stage, request: &str) {
+    let mut client = stage.client().await;
+    client.send(request).await;
+    let answer = client.read_to("\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{request:?} was answered {answer:?}");
+}
+
 #[tokio::test]
 async fn a_chunked_body_of_a_get_is_not_lost() {
     let (backend, mut shown) = showing("0\r\n\r\n").await;
@@ -35,6 +51,18 @@ async fn a_chunked_body_of_a_get_is_not_lost() {
     let request = shown.recv().await.unwrap();
     assert!(request.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "{request}");
     assert!(request.contains("\r\ntransfer-encoding: chunked\r\n"), "{request}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_host_that_is_none_is_refused_even_where_every_host_is_served() {
+    let (backend, _shown) = showing("\r\n\r\n").await;
+    let stage = serving_the_rest(&backend).await;
+    for host in ["x\";for=6.6.6.6;host=\"y", "a\\b", "user@a", "a, b", "a b", "a:b"] {
+        refused(&stage, &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+    }
+    refused(&stage, "GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(backend.connections(), 0);
     stage.end().await;
 }
 
