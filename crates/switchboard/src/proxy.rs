@@ -115,7 +115,9 @@ where
         let (endpoint, lease) =
             way.lease(&self.pool, &self.config.endpoint, self.config.wait_timeout).await?;
 
-        let protocol = hop::upgrade(request.headers(), fields);
+        // RFC 9110, section 7.8: an HTTP/1.0 client cannot ask for it.
+        let may_switch = request.version() == Version::HTTP_11;
+        let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
         parts.version = Version::HTTP_11;

@@ -66,6 +66,39 @@ async fn a_host_that_is_none_is_refused_even_where_every_host_is_served() {
     stage.end().await;
 }
 
+#[tokio::test]
+async fn http_2_in_clear_text_is_not_tunnelled() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    for upgrade in ["h2c", "websocket, H2C"] {
+        client
+            .send(&format!(
+                "GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+                 Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+            ))
+            .await;
+        client.read_to("ok").await;
+        let request = shown.recv().await.unwrap();
+        assert!(!request.contains("upgrade") && !request.contains("http2-settings"), "{request}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_http_1_0_client_cannot_ask_for_an_upgrade() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send("GET / HTTP/1.0\r\nHost: a.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.read_to("ok").await;
+    let request = shown.recv().await.unwrap();
+    assert!(!request.contains("upgrade"), "{request}");
+    stage.end().await;
+}
+
 async fn exchange(client: &mut Client, method: &str) -> String {
     client.send(&format!("{method} / HTTP/1.1\r\nHost: a.localhost\r\n\r\n")).await;
     client.read_to("\r\n\r\n").await
