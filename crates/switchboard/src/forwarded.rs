@@ -74,7 +74,7 @@ impl Introduction {
             Some((known, element)) if known == host => element.clone(),
             _ => {
                 let mut element = format!("for={};proto=http", self.node);
-                // A host with a quote or a backslash has been refused before.
+                // What is not a host, such as one with a quote or a backslash, has been refused before.
                 if let Ok(host) = host.to_str() {
                     element.push_str(&format!(";host=\"{host}\""));
                 }

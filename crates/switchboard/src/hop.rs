@@ -45,17 +45,28 @@ pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields) {
 }
 
 /// The protocol that a request wants to switch to, or that a 101 response has switched to.
+///
+/// HTTP/2 is none of them, and RFC 9113 has retired that upgrade: in its tunnel a client would say to the server whatever it
+/// wants, past our fields and our rules.
 pub(crate) fn upgrade(headers: &HeaderMap, fields: Fields) -> Option<HeaderValue> {
     if !fields.has(Fields::UPGRADE) {
         return None;
     }
     let wanted = headers.get(UPGRADE)?;
+    if headers.get_all(UPGRADE).iter().any(names_http_2) {
+        return None;
+    }
     let connection = headers.get_all(CONNECTION).iter();
     let named = connection
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
     named.then(|| wanted.clone())
+}
+
+fn names_http_2(protocols: &HeaderValue) -> bool {
+    let mut protocols = protocols.as_bytes().split(|byte| *byte == b',');
+    protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"h2c"))
 }
 
 /// Asks the next hop to switch too.

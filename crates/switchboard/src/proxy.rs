@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use ostler_http::Connection;
@@ -123,7 +123,9 @@ where
         let (endpoint, lease) =
             way.lease(&self.pool, &self.config.endpoint, self.config.wait_timeout).await?;
 
-        let protocol = hop::upgrade(request.headers(), fields);
+        // RFC 9110, section 7.8: an HTTP/1.0 client cannot ask for it.
+        let may_switch = request.version() == Version::HTTP_11;
+        let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
         parts.version = Version::HTTP_11;
@@ -137,6 +139,10 @@ where
             hop::set_upgrade(&mut parts.headers, protocol);
         }
         let body = RequestBody::from(body);
+        if body.is_of_unknown_length() {
+            // hyper would frame it by itself, but not for the methods that hardly ever have one.
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
 
         let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
@@ -167,7 +173,7 @@ where
         {
             return Ok(Rc::clone(way));
         }
-        let (name, target) = request::names(host, app, naming)
+        let (name, target) = request::names(host, app, naming)?
             .find_map(|name| self.routes.find(&name).map(|target| (name, target)))
             .ok_or(Problem::UnknownHost)?;
         let way = self.way_to(name, target);

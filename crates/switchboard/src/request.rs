@@ -52,18 +52,24 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
 
 /// The names under which a request's rule is searched, one after another: the host, its first label, what the application
 /// header says, the default. Only what is configured and a valid host name is among them.
+///
+/// A `Host` that is there and no host is refused (RFC 9112, section 3.2): servers get to see it, in `Forwarded` too.
 pub(crate) fn names(
     host: &HeaderValue,
     app: Option<&HeaderValue>,
     naming: &Naming,
-) -> impl Iterator<Item = String> {
+) -> Result<impl Iterator<Item = String>, Problem> {
     let read = |value: &HeaderValue| requested_host(std::str::from_utf8(value.as_bytes()).ok()?).ok();
+    let is_none = host.is_empty();
     let host = read(host);
+    if host.is_none() && !is_none {
+        return Err(Problem::BadRequest("the host is not a valid one"));
+    }
     let label =
         host.as_ref().filter(|_| naming.first_label).and_then(HostName::first_label).map(str::to_owned);
     let host = host.map(|host| host.as_str().to_owned());
     let app = app.and_then(read).map(|app| app.as_str().to_owned());
-    [host, label, app, naming.default_host.clone()].into_iter().flatten()
+    Ok([host, label, app, naming.default_host.clone()].into_iter().flatten())
 }
 
 #[cfg(test)]
@@ -110,7 +116,7 @@ mod tests {
         let naming = Naming { app_header: None, first_label: true, default_host: Some("default".to_owned()) };
         let found = |host: &str, app: Option<&str>, naming: &Naming| {
             let value = |text| HeaderValue::from_str(text).unwrap();
-            names(&value(host), app.map(value).as_ref(), naming).collect::<Vec<_>>()
+            names(&value(host), app.map(value).as_ref(), naming).unwrap().collect::<Vec<_>>()
         };
         assert_eq!(
             found("Shop.example.com:80", Some("cart"), &naming),
@@ -119,6 +125,6 @@ mod tests {
         assert_eq!(found("shop:80", None, &naming), ["shop", "default"]);
         assert_eq!(found("127.0.0.1:80", None, &naming), ["127.0.0.1", "default"]);
         assert_eq!(found("[::1]:80", None, &naming), ["[::1]", "default"]);
-        assert_eq!(found("a b", Some("c d"), &Naming::default()), [""; 0]);
+        assert_eq!(found("", Some("c d"), &Naming::default()), [""; 0]);
     }
 }
