@@ -1,8 +1,13 @@
 """What the benchmarks share: pinned processes, free ports, CPU time, medians."""
 
+import argparse
+import datetime
+import http.client
+import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -10,11 +15,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OSTLER = ROOT / "target" / "release" / "ostler"
+TOOLS = ROOT / ".tools" / "bin"
 TICK = os.sysconf("SC_CLK_TCK")
 
 # The server under test has a core of its own; whatever loads it and whatever it forwards to share the other one.
@@ -22,12 +29,38 @@ SERVER_CORE = "0"
 LOAD_CORE = "1"
 
 
+def arguments(description):
+    """The options that every benchmark has; a benchmark adds its own."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--verdicts", type=pathlib.Path, help="a file to append each comparison with a bar to, as JSON lines")
+    return parser
+
+
 def need(*commands):
+    """Ends here, with what is missing, unless every command is there: in .tools/bin or on the path."""
+    os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
     missing = [command for command in commands if shutil.which(command) is None]
     if missing:
         sys.exit(f"missing: {', '.join(missing)} (see bench/README.md)")
     if not OSTLER.exists():
         sys.exit("build it first: cargo build --release")
+
+
+def allow_open_files(count):
+    """Raises the limit of this process and of those it starts. Whether that was allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= count:
+        return True
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count)))
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def pin(core):
+    """Keeps this process, and what it starts from now on, on a core."""
+    os.sched_setaffinity(0, {int(core)})
 
 
 def free_port():
@@ -80,6 +113,14 @@ class Process:
             total += int(match.group(1)) if match else 0
         return total
 
+    def pss_kib(self):
+        """Resident memory with what processes share counted once."""
+        total = 0
+        for pid in self.family():
+            rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M).group(1))
+        return total
+
     def end(self):
         if self.process.poll() is None:
             os.killpg(self.pid, signal.SIGTERM)
@@ -88,6 +129,129 @@ class Process:
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
+
+
+class Admin:
+    """The admin API of an Ostler that listens on a Unix socket."""
+
+    def __init__(self, path, seconds=60):
+        self.path = str(path)
+        self.seconds = seconds
+
+    def open(self):
+        connection = http.client.HTTPConnection("localhost", timeout=self.seconds)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(self.seconds)
+        connection.sock.connect(self.path)
+        return connection
+
+    def ask(self, method, path):
+        connection = self.open()
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def wait(self, seconds=20):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if self.ask("GET", "/readyz")[0] == 200:
+                    return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    sys.exit(f"the admin API does not answer: {error}")
+            time.sleep(0.005)
+
+
+class Events:
+    """Follows the events of an Ostler from now on, in a thread, until Ostler ends or `close` is called."""
+
+    def __init__(self, admin):
+        self.events = []
+        self.changed = threading.Condition()
+        self.connection = admin.open()
+        self.connection.request("GET", "/events", headers={"Accept": "text/event-stream"})
+        self.answer = self.connection.getresponse()
+        # The place to come back to is said first: from here on nothing is missed.
+        while self.answer.readline().strip():
+            pass
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+        self.thread.start()
+
+    def _follow(self):
+        try:
+            while line := self.answer.readline():
+                if line.startswith(b"data:"):
+                    with self.changed:
+                        self.events.append(json.loads(line[5:]))
+                        self.changed.notify_all()
+        except (OSError, ValueError, http.client.HTTPException):
+            pass
+
+    def of(self, kind):
+        with self.changed:
+            return [event for event in self.events if event["kind"] == kind]
+
+    def count(self, kind):
+        return len(self.of(kind))
+
+    def wait(self, kind, count, seconds=30):
+        with self.changed:
+            enough = lambda: sum(event["kind"] == kind for event in self.events) >= count
+            if not self.changed.wait_for(enough, seconds):
+                sys.exit(f"fewer than {count} events `{kind}` in {seconds} s")
+
+    def end(self, seconds=30):
+        """Waits for the stream's end, which is Ostler's."""
+        self.thread.join(seconds)
+        self.connection.close()
+
+    def close(self):
+        self.connection.sock and self.connection.sock.shutdown(socket.SHUT_RDWR)
+        self.end()
+
+
+def event_time(event):
+    """When an event was, in milliseconds."""
+    return datetime.datetime.fromisoformat(event["at"]).timestamp() * 1000
+
+
+class Client:
+    """One keep-alive connection and nothing that costs: each request is one write, each answer is read to its last byte."""
+
+    def __init__(self, address, seconds=30):
+        family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
+        self.socket = socket.socket(family)
+        self.socket.settimeout(seconds)
+        self.socket.connect(address)
+        if family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def get(self, path, host):
+        """The status code of the answer. Its body must have a length."""
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        answer = b""
+        while (length := answer_length(answer)) is None or len(answer) < length:
+            part = self.socket.recv(65536)
+            if not part:
+                raise ConnectionError("the connection was closed before the answer's end")
+            answer += part
+        return int(answer[9:12])
+
+    def close(self):
+        self.socket.close()
+
+
+def answer_length(begin):
+    """The length of the answer that begins so, head and body, or None if that does not say yet."""
+    head = begin.find(b"\r\n\r\n")
+    if head < 0:
+        return None
+    length = re.search(rb"\r\ncontent-length: *(\d+)", begin[:head], re.I)
+    return head + 4 + (int(length.group(1)) if length else 0)
 
 
 def wait_for(url, host=None, seconds=20):
@@ -111,6 +275,42 @@ def median(values):
     return statistics.median(values)
 
 
+def percentile(values, part):
+    """The value that `part` per cent of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * part // 100) - 1)]
+
+
+class Verdicts:
+    """What was measured against the bars, told at the end of a benchmark."""
+
+    def __init__(self, file=None):
+        self.file = file
+        self.rows = []
+
+    def at_most(self, what, figure, bar, aim, form="{:.2f}"):
+        self._add(what, form.format(figure), "≤ " + form.format(bar), "≤ " + form.format(aim), figure <= bar, figure <= aim)
+
+    def at_least(self, what, figure, bar, aim, form="{:.2f}"):
+        self._add(what, form.format(figure), "≥ " + form.format(bar), "≥ " + form.format(aim), figure >= bar, figure >= aim)
+
+    def exactly(self, what, figure, expected, aim=None):
+        self._add(what, figure, expected, aim or expected, figure == expected, figure == (aim or expected))
+
+    def _add(self, what, figure, bar, aim, bar_met, aim_met):
+        met = "aim met" if bar_met and aim_met else "bar met" if bar_met else "**missed**"
+        self.rows.append((what, figure, bar, aim, met))
+
+    def tell(self):
+        print(table(VERDICT_HEAD, self.rows) + "\n", flush=True)
+        if self.file:
+            with self.file.open("a") as file:
+                file.writelines(json.dumps(row) + "\n" for row in self.rows)
+
+
+VERDICT_HEAD = ("what", "measured", "bar", "aim", "verdict")
+
+
 def table(head, rows):
     """A Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
@@ -121,6 +321,29 @@ def table(head, rows):
 def machine():
     cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1)
     return f"{os.cpu_count()} cores ({cpu}), Linux {os.uname().release}"
+
+
+def configuration(folder, text, port=None, name="ostler.toml"):
+    """A configuration file: `text` after the listeners and a quiet log, with the admin API at `folder`/admin.sock."""
+    listen = f"127.0.0.1:{port}" if port else f"unix:{folder}/switchboard.sock"
+    file = pathlib.Path(folder) / name
+    file.write_text(
+        f"""
+[admin]
+listen = "unix:{folder}/admin.sock"
+events_buffer = 100000
+[log]
+filter = "warn"
+[switchboard]
+listen = "{listen}"
+{text}
+"""
+    )
+    return file
+
+
+def ostler(configuration, **options):
+    return Process(SERVER_CORE, OSTLER, "up", "--config", configuration, **options)
 
 
 def nginx_conf(folder, name, workers_conf, http_conf):
