@@ -139,7 +139,8 @@ fn target(table: ServerTable, path: &str, directory: &Path, report: &mut Report)
         }
     }
     if let Some(argv) = table.command {
-        let uses_socket = argv.0.iter().flat_map(|argument| placeholders(argument)).any(|name| name == "socket");
+        let uses_socket =
+            argv.0.iter().flat_map(|argument| placeholders(argument)).any(|name| name == "socket");
         let socket = table.socket.unwrap_or(uses_socket);
         check_placeholders(&argv.0, socket, path, report);
         return Some(Target::Command(Command {
