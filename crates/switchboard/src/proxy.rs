@@ -203,6 +203,13 @@ where
 }
 
 fn unsent(error: &SendError) -> Problem {
+    if let SendError::Exchange { source, .. } = error
+        && source.is_user()
+    {
+        // It is the request's body that failed, on its way from the client.
+        tracing::debug!(error = error as &dyn std::error::Error, "the client broke its request off");
+        return Problem::BadRequest("the request body is malformed or incomplete");
+    }
     tracing::info!(error = error as &dyn std::error::Error, "no response from the server");
     match error {
         SendError::Connect { .. } | SendError::ConnectTimedOut { .. } => Problem::Unreachable,

@@ -99,6 +99,22 @@ async fn an_http_1_0_client_cannot_ask_for_an_upgrade() {
     stage.end().await;
 }
 
+#[tokio::test]
+async fn a_broken_request_body_is_the_clients_fault() {
+    let backend = Backend::start(|_number, mut peer| async move { peer.closed().await }).await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send(
+            "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n",
+        )
+        .await;
+    let answer = client.read_to("}\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    stage.until_leases("a.localhost", 0).await;
+    stage.end().await;
+}
+
 async fn exchange(client: &mut Client, method: &str) -> String {
     client.send(&format!("{method} / HTTP/1.1\r\nHost: a.localhost\r\n\r\n")).await;
     client.read_to("\r\n\r\n").await
