@@ -67,6 +67,28 @@ async fn a_host_that_is_none_is_refused_even_where_every_host_is_served() {
 }
 
 #[tokio::test]
+async fn a_target_of_a_host_alone_is_for_connect() {
+    let (backend, _shown) = showing("\r\n\r\n").await;
+    let stage = serving_the_rest(&backend).await;
+    refused(&stage, "GET b.localhost:80 HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    refused(&stage, "GET b.localhost HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_server_gets_a_host_field_even_when_the_client_had_none() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = serving_the_rest(&backend).await;
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.0\r\n\r\n").await;
+    client.read_to("ok").await;
+    let request = shown.recv().await.unwrap();
+    assert!(request.contains("\r\nhost: \r\n"), "{request}");
+    assert!(request.contains("\r\nforwarded: for=127.0.0.1;proto=http\r\n"), "{request}");
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn http_2_in_clear_text_is_not_tunnelled() {
     let (backend, mut shown) = showing("\r\n\r\n").await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
