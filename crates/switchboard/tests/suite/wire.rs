@@ -89,6 +89,20 @@ async fn a_server_gets_a_host_field_even_when_the_client_had_none() {
 }
 
 #[tokio::test]
+async fn the_request_id_cannot_be_taken_away_by_naming_it_hop_by_hop() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: x-request-id, traceparent, keep-alive\r\n\r\n")
+        .await;
+    client.read_to("ok").await;
+    let request = shown.recv().await.unwrap();
+    assert!(request.contains("\r\nx-request-id: ") && request.contains("\r\ntraceparent: "), "{request}");
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn http_2_in_clear_text_is_not_tunnelled() {
     let (backend, mut shown) = showing("\r\n\r\n").await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
