@@ -11,11 +11,11 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Removes what `Connection` names and the fields that are hop-by-hop by definition; `fields` are those of `headers`.
-/// `TE: trailers` stays: both of our sides can carry trailers.
-pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields) {
+/// `TE: trailers` stays: both of our sides can carry trailers. So does `request_id`, which may be ours.
+pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields, request_id: &HeaderName) {
     if fields.has(Fields::CONNECTION) {
         if names_fields(headers) {
-            strip_named(headers);
+            strip_named(headers, request_id);
         }
         headers.remove(CONNECTION);
     }
@@ -83,7 +83,7 @@ fn names_fields(headers: &HeaderMap) -> bool {
     })
 }
 
-fn strip_named(headers: &mut HeaderMap) {
+fn strip_named(headers: &mut HeaderMap, request_id: &HeaderName) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -100,7 +100,9 @@ fn strip_named(headers: &mut HeaderMap) {
                     | http::header::AUTHORIZATION
                     | http::header::COOKIE
                     | TE
-            ) && !name.as_str().starts_with("x-forwarded-")
+            ) && *name != request_id
+                && !name.as_str().starts_with("x-forwarded-")
+                && !matches!(name.as_str(), "traceparent" | "tracestate")
         })
         .collect();
     for name in named {
@@ -114,7 +116,7 @@ mod tests {
 
     fn strip(headers: &mut HeaderMap) {
         let fields = Fields::of(headers);
-        super::strip(headers, fields);
+        super::strip(headers, fields, &HeaderName::from_static("x-request-id"));
     }
 
     fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {

@@ -129,7 +129,7 @@ where
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
         parts.version = Version::HTTP_11;
-        hop::strip(&mut parts.headers, fields);
+        hop::strip(&mut parts.headers, fields, &self.config.request_id_header);
         if fields.has(Fields::EXPECT) {
             // The client is told to go on when the server's connection takes the first of the body.
             parts.headers.remove(EXPECT);
@@ -147,7 +147,7 @@ where
         let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
-        hop::strip(response.headers_mut(), fields);
+        hop::strip(response.headers_mut(), fields, &self.config.request_id_header);
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(client), Some(switched)) = (client, switched) else {
@@ -211,6 +211,10 @@ where
 
 fn unsent(error: SendError) -> Refusal {
     let problem = match &error {
+        // It is the request's body that failed, on its way from the client.
+        SendError::Exchange { source, .. } if source.is_user() => {
+            Problem::BadRequest("the request body is malformed or incomplete")
+        }
         SendError::Connect { .. } | SendError::ConnectTimedOut { .. } => Problem::Unreachable,
         SendError::Exchange { .. } => Problem::UpstreamDied,
     };

@@ -35,6 +35,9 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
         (None, _) => None,
     };
     if let Some(authority) = request.uri().authority() {
+        if request.uri().scheme().is_none() {
+            return Err(Problem::BadRequest("only CONNECT has a host alone as its target"));
+        }
         // RFC 9112, section 3.2.2: the target's authority replaces the field.
         let host = HeaderValue::from_str(authority.as_str())
             .map_err(|_| Problem::BadRequest("the request target has no valid host"))?;
@@ -45,7 +48,12 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
     }
     match host {
         Some(host) => Ok(host),
-        None if request.version() == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
+        None if request.version() == Version::HTTP_10 => {
+            // The server is asked in HTTP/1.1, which wants the field even if there is nothing to say.
+            let none = HeaderValue::from_static("");
+            request.headers_mut().insert(HOST, none.clone());
+            Ok(none)
+        }
         None => Err(Problem::BadRequest("no Host field")),
     }
 }

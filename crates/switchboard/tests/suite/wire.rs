@@ -67,6 +67,42 @@ async fn a_host_that_is_none_is_refused_even_where_every_host_is_served() {
 }
 
 #[tokio::test]
+async fn a_target_of_a_host_alone_is_for_connect() {
+    let (backend, _shown) = showing("\r\n\r\n").await;
+    let stage = serving_the_rest(&backend).await;
+    refused(&stage, "GET b.localhost:80 HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    refused(&stage, "GET b.localhost HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_server_gets_a_host_field_even_when_the_client_had_none() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = serving_the_rest(&backend).await;
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.0\r\n\r\n").await;
+    client.read_to("ok").await;
+    let request = shown.recv().await.unwrap();
+    assert!(request.contains("\r\nhost: \r\n"), "{request}");
+    assert!(request.contains("\r\nforwarded: for=127.0.0.1;proto=http\r\n"), "{request}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn the_request_id_cannot_be_taken_away_by_naming_it_hop_by_hop() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: x-request-id, traceparent, keep-alive\r\n\r\n")
+        .await;
+    client.read_to("ok").await;
+    let request = shown.recv().await.unwrap();
+    assert!(request.contains("\r\nx-request-id: ") && request.contains("\r\ntraceparent: "), "{request}");
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn http_2_in_clear_text_is_not_tunnelled() {
     let (backend, mut shown) = showing("\r\n\r\n").await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
@@ -96,6 +132,22 @@ async fn an_http_1_0_client_cannot_ask_for_an_upgrade() {
     client.read_to("ok").await;
     let request = shown.recv().await.unwrap();
     assert!(!request.contains("upgrade"), "{request}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_broken_request_body_is_the_clients_fault() {
+    let backend = Backend::start(|_number, mut peer| async move { peer.closed().await }).await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send(
+            "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n",
+        )
+        .await;
+    let answer = client.read_to("}\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    stage.until_leases("a.localhost", 0).await;
     stage.end().await;
 }
 
