@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What the first request to a new host costs more than starting its server by hand; see bench/README.md.
 
-By hand is a spawn and a connect in a tight loop, up to the first answer: no host can do better. Both sides start the same
-static C program on the same core and take turns, and each pair gives one difference.
+By hand is a spawn on the server's core and a connect in a tight loop on the other, up to the first answer: no host can do
+better. Both sides start the same static C program and take turns, and each pair gives one difference.
 """
 
 import os
@@ -35,27 +35,47 @@ def build(folder):
     return server
 
 
-def by_hand(server):
-    """Milliseconds from the spawn to the first answer."""
-    port = free_port()
-    began = time.perf_counter()
-    # A child runs where its parent is at that moment.
-    pin(SERVER_CORE)
-    child = os.posix_spawn(server, [str(server), str(port)], os.environ)
-    pin(LOAD_CORE)
-    while True:
-        client = socket.socket()
-        if client.connect_ex(("127.0.0.1", port)) == 0:
-            break
+class Starter:
+    """Starts servers on the server's core when it is told to: what Ostler is, and nothing more."""
+
+    def __init__(self, server):
+        orders, self.orders = os.pipe()
+        self.answers, answers = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.orders)
+            pin(SERVER_CORE)
+            while port := os.read(orders, 16):
+                child = os.posix_spawn(server, [str(server), port.decode()], os.environ)
+                os.write(answers, str(child).encode())
+                os.waitpid(child, 0)
+                os.write(answers, b"ended")
+            os._exit(0)
+        os.close(orders)
+        os.close(answers)
+
+    def first_answer(self):
+        """Milliseconds from the order to the server's first answer."""
+        port = free_port()
+        began = time.perf_counter()
+        os.write(self.orders, str(port).encode())
+        while True:
+            client = socket.socket()
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                break
+            client.close()
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = client.recv(4096)
+        took = (time.perf_counter() - began) * 1000
+        assert answer.startswith(b"HTTP/1.1 200"), answer
         client.close()
-    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    answer = client.recv(4096)
-    took = (time.perf_counter() - began) * 1000
-    client.close()
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    assert answer.startswith(b"HTTP/1.1 200"), answer
-    return took
+        os.kill(int(os.read(self.answers, 16)), signal.SIGKILL)
+        assert os.read(self.answers, 16) == b"ended"
+        return took
+
+    def end(self):
+        os.close(self.orders)
+        os.waitpid(self.pid, 0)
 
 
 def through_ostler(client, admin, host):
@@ -78,6 +98,7 @@ def main():
     pin(LOAD_CORE)
     with work_folder() as folder:
         server = build(folder)
+        starter = Starter(server)
         port = free_port()
         hosting = ostler(configuration(folder, CONFIGURATION.format(server=server), port))
         try:
@@ -87,9 +108,9 @@ def main():
             figures = {"by hand": [], "by hand again": [], "first request": []}
             hosts = (f"h{number}.cold.localhost" for number in range(1_000_000))
             sides = [
-                ("by hand", lambda: by_hand(server)),
+                ("by hand", starter.first_answer),
                 ("first request", lambda: through_ostler(client, admin, next(hosts))),
-                ("by hand again", lambda: by_hand(server)),
+                ("by hand again", starter.first_answer),
             ]
             for _, side in sides:
                 side()
@@ -101,6 +122,7 @@ def main():
             client.close()
         finally:
             hosting.end()
+            starter.end()
     difference = [hosted - direct for hosted, direct in zip(figures["first request"], figures["by hand"])]
     noise = [again - direct for again, direct in zip(figures["by hand again"], figures["by hand"])]
     print(f"{machine()}; {options.pairs} pairs, interleaved; milliseconds\n")

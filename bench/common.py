@@ -173,6 +173,8 @@ class Events:
         self.events = []
         self.changed = threading.Condition()
         self.connection = admin.open()
+        # http.client lets go of the socket once the answer's head says that it ends with the connection.
+        self.socket = self.connection.sock
         self.connection.request("GET", "/events", headers={"Accept": "text/event-stream"})
         self.answer = self.connection.getresponse()
         # The place to come back to is said first: from here on nothing is missed.
@@ -199,10 +201,9 @@ class Events:
         return len(self.of(kind))
 
     def wait(self, kind, count, seconds=30):
+        """Waits for as many events. Whether they came."""
         with self.changed:
-            enough = lambda: sum(event["kind"] == kind for event in self.events) >= count
-            if not self.changed.wait_for(enough, seconds):
-                sys.exit(f"fewer than {count} events `{kind}` in {seconds} s")
+            return self.changed.wait_for(lambda: sum(event["kind"] == kind for event in self.events) >= count, seconds)
 
     def end(self, seconds=30):
         """Waits for the stream's end, which is Ostler's."""
@@ -210,7 +211,7 @@ class Events:
         self.connection.close()
 
     def close(self):
-        self.connection.sock and self.connection.sock.shutdown(socket.SHUT_RDWR)
+        self.socket.shutdown(socket.SHUT_RDWR)
         self.end()
 
 

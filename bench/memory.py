@@ -11,6 +11,7 @@ from common import (
 
 CONFIGURATION = """
 workers = 1
+upstream_idle_timeout = "{keep}"
 [pool]
 max_servers = {servers}
 [[server]]
@@ -60,11 +61,12 @@ def nginx():
             process.end()
 
 
-def servers(count):
-    """KiB that each idle server adds, each with the connection that its first request has left open."""
+def servers(count, keep):
+    """KiB that each idle server adds: with the connection that its first request has left open, or without."""
     with work_folder() as folder:
         port = free_port()
-        process = ostler(configuration(folder, CONFIGURATION.format(servers=count + 1), port))
+        text = CONFIGURATION.format(servers=count + 1, keep="10m" if keep else "1ms")
+        process = ostler(configuration(folder, text, port))
         try:
             Admin(f"{folder}/admin.sock").wait()
             client = Client(("127.0.0.1", port))
@@ -73,6 +75,9 @@ def servers(count):
             before, _ = resident(process)
             for number in range(count):
                 assert client.get("/health", f"h{number}.memory.localhost") == 200
+                # Unused connections are looked for once a second: few are open at a time.
+                if not keep and number % 100 == 99:
+                    time.sleep(SETTLING + 0.2)
             after, _ = resident(process)
             client.close()
             return (after - before) * 1024 / count
@@ -90,23 +95,28 @@ def main():
     if not allow_open_files(4 * options.servers + 1000):
         raise SystemExit(f"{options.servers} servers need more open files than this user may have: ulimit -n")
     idle = {"ostler, a worker per core": [], "ostler, one worker": [], "nginx, one worker": []}
-    each = []
+    each = {True: [], False: []}
     for _ in range(options.rounds):
         idle["ostler, a worker per core"].append(quickstart(None))
         idle["ostler, one worker"].append(quickstart(1))
         idle["nginx, one worker"].append(nginx())
-        each.append(servers(options.servers))
+        for keep, figures in each.items():
+            figures.append(servers(options.servers, keep))
     print(f"{machine()}; {options.rounds} rounds, medians\n")
     rows = [
         (name, *(f"{median([figures[column] for figures in rounds]):.1f}" for column in (0, 1))) for name, rounds in idle.items()
     ]
     print(table(("idle, all of its processes", "RSS MiB", "PSS MiB"), rows) + "\n")
-    print(f"Each of {options.servers:,} idle in-process servers: {median(each):.1f} KiB\n")
+    rows = [
+        ("with the connection that its first request has left open", f"{median(each[True]):.1f}"),
+        ("once that is closed", f"{median(each[False]):.1f}"),
+    ]
+    print(table((f"each of {options.servers:,} idle in-process servers", "RSS KiB"), rows) + "\n")
     verdicts = Verdicts(options.verdicts)
     verdicts.at_most(
         "memory idle, MiB", median([rss for rss, _ in idle["ostler, a worker per core"]]), 12, 8, "{:.1f}"
     )
-    verdicts.at_most("memory of each idle in-process server, KiB", median(each), 64, 16, "{:.1f}")
+    verdicts.at_most("memory of each idle in-process server with its connection, KiB", median(each[True]), 64, 16, "{:.1f}")
     verdicts.tell()
 
 

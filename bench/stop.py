@@ -42,7 +42,7 @@ def stop(servers, ask):
             for number in range(servers):
                 assert client.get("/health", f"h{number}.stop.localhost") == 200
             client.close()
-            events.wait("ready", servers)
+            assert events.wait("ready", servers)
             # Whatever the last request left to do is done.
             time.sleep(0.2)
             began = time.perf_counter()
