@@ -7,4 +7,7 @@ mod admin_gate;
 mod binary;
 mod cli_commands;
 mod cli_up;
+mod hydra;
+mod hydra_life;
 mod raw;
+mod stage;
