@@ -108,6 +108,13 @@ impl Ostler {
         (status.code(), self.log.to_the_end())
     }
 
+    /// The same, with the directory it ran in.
+    pub(crate) fn end_with_directory(mut self) -> (Option<i32>, String, Directory) {
+        let directory = std::mem::replace(&mut self.directory, Directory::new());
+        let (code, log) = self.end();
+        (code, log, directory)
+    }
+
     /// Waits until the log has this text.
     pub(crate) fn has_said(&self, text: &str) {
         self.log.wait_for(text);
@@ -235,7 +242,7 @@ pub(crate) fn command(directory: &Path) -> Command {
 
 /// The first of a few ports that are free now. Tests run side by side, so it is a random one; a port that is taken
 /// meanwhile is skipped by Ostler.
-fn free_ports() -> u16 {
+pub(crate) fn free_ports() -> u16 {
     loop {
         let base = fastrand::u16(20_000..32_000);
         if (base..base + RANGE).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
