@@ -9,7 +9,7 @@ use ostler_net::{Listener, Stream};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use crate::table::Census;
+use crate::table::{Census, Place};
 
 /// The answer to a client for which there is no room.
 const FULL: &[u8] =
@@ -17,6 +17,14 @@ const FULL: &[u8] =
 
 /// How long to wait before the next try when the process or the machine has run out of something.
 const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// A connection within the limit, with the place it has there.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) place: Place,
+}
 
 /// What an accept error means for the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +57,7 @@ impl Acceptor {
 
     /// The next connection within the limit, or None once the server closes and nothing is queued any more: a client
     /// whose connection the system had accepted is served, not reset. Cancel safe.
-    pub(crate) async fn next(&self) -> Option<(Stream, Option<SocketAddr>)> {
+    pub(crate) async fn next(&self) -> Option<Admitted> {
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -57,11 +65,13 @@ impl Acceptor {
                 () = self.closing.cancelled() => return None,
             };
             match accepted {
-                Ok(accepted) if self.census.admit(self.max_connections) => return Some(accepted),
-                Ok((stream, peer)) => {
-                    tracing::warn!(?peer, limit = self.max_connections, "connection limit reached");
-                    refuse(&stream);
-                }
+                Ok((stream, peer)) => match self.census.admit(self.max_connections) {
+                    Some(place) => return Some(Admitted { stream, peer, place }),
+                    None => {
+                        tracing::warn!(?peer, limit = self.max_connections, "connection limit reached");
+                        refuse(&stream);
+                    }
+                },
                 Err(error) => match severity(&error) {
                     Severity::Client => tracing::debug!(%error, "client went away before it was accepted"),
                     Severity::Exhausted => {
