@@ -31,8 +31,8 @@ pub(crate) struct Admitted {
 enum Severity {
     /// That client went away; the next one may be there already.
     Client,
-    /// Out of file descriptors or memory: trying at once would spin.
-    Exhausted,
+    /// Out of file descriptors or memory, or something that nobody has thought of: trying at once might spin.
+    Ours,
 }
 
 /// Accepts connections one at a time and keeps to the limit.
@@ -74,7 +74,7 @@ impl Acceptor {
                 },
                 Err(error) => match severity(&error) {
                     Severity::Client => tracing::debug!(%error, "client went away before it was accepted"),
-                    Severity::Exhausted => {
+                    Severity::Ours => {
                         tracing::error!(%error, "cannot accept");
                         tokio::select! {
                             () = tokio::time::sleep(BACK_OFF) => {}
@@ -87,14 +87,47 @@ impl Acceptor {
     }
 }
 
+/// What `accept(2)` says of one connection alone, the network's errors among them, is the client's; all else is ours.
 fn severity(error: &io::Error) -> Severity {
     match Errno::from_io_error(error) {
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Severity::Exhausted,
-        _ => Severity::Client,
+        Some(
+            Errno::CONNABORTED
+            | Errno::CONNRESET
+            | Errno::INTR
+            | Errno::NOTCONN
+            | Errno::PERM
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::TIMEDOUT,
+        ) => Severity::Client,
+        _ => Severity::Ours,
     }
 }
 
 /// Best effort: the client may not have read it when the socket closes.
 fn refuse(stream: &Stream) {
     let _ = stream.try_write(FULL);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_to_be_about_one_client_is_tried_again_at_once() {
+        for (error, expected) in [
+            (Errno::CONNABORTED, Severity::Client),
+            (Errno::NETDOWN, Severity::Client),
+            (Errno::MFILE, Severity::Ours),
+            (Errno::NOMEM, Severity::Ours),
+            (Errno::BADF, Severity::Ours),
+            (Errno::NOSYS, Severity::Ours),
+        ] {
+            assert_eq!(severity(&error.into()), expected, "{error:?}");
+        }
+    }
 }
