@@ -90,7 +90,8 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // It fails for a client that has gone already, and the first read tells that.
+                let _ = stream.set_nodelay(true);
                 Ok((stream.into(), Some(peer)))
             }
             Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),

@@ -92,8 +92,8 @@ async fn websocket(client: Stream, server: Stream, upgraded: &Upgraded) -> io::R
     }
 }
 
-/// Copies frames until `from` ends. Once `finishing` fires, what is under way is finished, `goodbye` is sent, and the rest
-/// is read and dropped: the answer to a goodbye that the other side gets from us too.
+/// Copies frames until `from` ends. Once `finishing` fires, what is under way is finished, `goodbye` is sent unless `from`
+/// has said its own, and the rest is read and dropped: the answer to a goodbye that the other side gets from us too.
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -119,8 +119,10 @@ async fn copy(
         };
         to.write_all(&chunk[..passing]).await?;
     }
-    to.write_all(goodbye).await?;
-    to.flush().await?;
+    if !frames.has_closed() {
+        to.write_all(goodbye).await?;
+        to.flush().await?;
+    }
     while from.read(&mut chunk).await? > 0 {}
     to.shutdown().await
 }

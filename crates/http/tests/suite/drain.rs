@@ -196,6 +196,33 @@ async fn a_halted_scope_drains_and_reports_what_it_cut() {
     assert_eq!(server.connections(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_wait_for_a_worker_that_dies_are_not_counted_for_ever() {
+    let scope = Scope::root("test").open().unwrap();
+    let threads = std::num::NonZeroUsize::new(1);
+    let workers = Workers::start(&scope, WorkersConfig { threads }).unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(std::sync::Mutex::new(released));
+    let config = ServerConfig { drain_timeout: Duration::from_millis(20), ..ServerConfig::default() };
+    let server = Server::start_on(&scope, "dying", listener().await, config, &workers, move |_worker| {
+        let released = Arc::clone(&released);
+        move |_connection: &Arc<Connection>| {
+            released.lock().unwrap().recv().expect("as the test wants");
+            service_fn(async |_request: Request<Incoming>| {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+            })
+        }
+    })
+    .unwrap();
+    let _clients = [Client::connect(server.address()).await, Client::connect(server.address()).await];
+    while server.connections() < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(release);
+    assert!(scope.halt().await.error.is_some());
+    assert_eq!(server.connections(), 0);
+}
+
 /// A server that upgrades every connection and tells it how to end.
 async fn upgrading(scope: &Scope) -> Server {
     let upgrade = |connection: &Arc<Connection>| {
