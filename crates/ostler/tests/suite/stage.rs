@@ -116,7 +116,7 @@ pub(crate) fn nothing_is_left(directory: &Directory, mark: &str, limit: Duration
         ends_within(*pid, deadline.saturating_duration_since(Instant::now()));
     }
     assert!(Instant::now() <= deadline, "they were gone too late");
-    assert_eq!(files_in(&directory.path("run")), [""; 0]);
+    assert_eq!(files_in(directory.path("run")), [""; 0]);
 }
 
 fn files_in(directory: impl AsRef<Path>) -> Vec<String> {
