@@ -14,5 +14,6 @@ mod hydra_life;
 mod keep_alive;
 mod processes;
 mod raw;
+mod runtime;
 mod stage;
 mod streams;
