@@ -156,7 +156,8 @@ where
             let server = hyper::upgrade::on(&mut response);
             let upgraded = session.connection.upgrade();
             let protocol = Protocol::of(&switched);
-            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease));
+            let half_closed = self.config.half_closed_timeout;
+            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease, half_closed));
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
         }

@@ -66,7 +66,7 @@ const server = createServer({ requestTimeout: 0, headersTimeout: 0 }, (request, 
   answer(request, response);
 });
 
-// RFC 6455 by hand: every frame goes back as it came, unmasked.
+// RFC 6455 by hand: every frame goes back as it came.
 server.on("upgrade", (request, socket, head) => {
   const accept = createHash("sha1")
     .update(request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
@@ -79,7 +79,11 @@ server.on("upgrade", (request, socket, head) => {
   socket.on("data", (more) => {
     bytes = Buffer.concat([bytes, more]);
     for (let end; (end = frameEnd(bytes)); bytes = bytes.subarray(end)) {
-      socket.write(unmasked(bytes.subarray(0, end)));
+      const frame = unmasked(bytes.subarray(0, end));
+      const kind = frame[0] & 0x0f;
+      if (kind === 9) frame[0] += 1; // a ping is answered with a pong
+      if (kind === 8) socket.end(frame);
+      else socket.write(frame);
     }
   });
   socket.on("error", () => {});

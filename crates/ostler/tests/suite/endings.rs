@@ -50,11 +50,12 @@ fn after_kill_9_a_grandchild_in_a_session_of_its_own_is_gone_within_two_seconds(
 #[test]
 fn on_sigterm_under_load_all_that_is_in_flight_is_finished() {
     const UPLOADS: usize = 8;
+    const CLIENTS: usize = 8;
     let ostler = serve("", "", &[node("a.localhost", ""), echo("b.localhost", "")].concat());
     let mark = mark(&ostler, "a.localhost");
     let grandchild = grandchild(&ostler);
     let uploads: Vec<_> = (0..UPLOADS).map(|_| upload(&ostler, "a.localhost")).collect();
-    let load = ["a.localhost", "b.localhost"].map(|host| Load::on(ostler.switchboard, host, 8));
+    let load = ["a.localhost", "b.localhost"].map(|host| Load::on(ostler.switchboard, host, CLIENTS));
     load.iter().for_each(|load| load.goes_on_for(100));
     ostler.signal(Signal::TERM);
     ostler.has_said("draining");
@@ -68,6 +69,8 @@ fn on_sigterm_under_load_all_that_is_in_flight_is_finished() {
     assert_eq!(code, Some(143), "{log}");
     for seen in seen {
         assert!(seen.cut.is_empty(), "{:?}", seen.cut);
+        // What had not been read when the connection was closed, as any client of a keep-alive connection must expect.
+        assert!(seen.unanswered <= CLIENTS, "{}", seen.unanswered);
         let other = seen.answers.iter().find(|answer| answer.status != 200);
         assert!(other.is_none(), "{other:?}");
     }

@@ -71,6 +71,28 @@ async fn an_upgraded_connection_passes_bytes_both_ways_and_holds_a_lease_to_its_
 }
 
 #[tokio::test]
+async fn a_websocket_whose_client_is_gone_is_over_even_if_its_server_stays() {
+    let backend = Backend::start(|_number, mut peer| async move {
+        peer.head().await;
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
+        peer.closed().await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send("GET /ws HTTP/1.1\r\nHost: a.localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.read_to("\r\n\r\n").await;
+    assert_eq!(stage.leases("a.localhost"), 1);
+    drop(client);
+    stage.until_leases("a.localhost", 0).await;
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_refused_upgrade_is_an_ordinary_answer() {
     let backend = Backend::answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
