@@ -1,11 +1,9 @@
 //! One worker's share of the switchboard: from a client's request to its server's response.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fastrand::Rng;
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
@@ -24,6 +22,7 @@ use crate::problem::Refusal;
 use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
+use crate::ways::Ways;
 use crate::{Problem, Routes, hop, request, trace};
 
 /// One worker's share of the switchboard. It never leaves its thread.
@@ -32,10 +31,7 @@ pub(crate) struct Proxy<F: Factory> {
     config: Arc<SwitchboardConfig>,
     routes: Arc<Routes<Target>>,
     pool: Pool<F>,
-    /// By name as it is written in requests, so that a warm request normalizes nothing.
-    remembered: RefCell<HashMap<Bytes, Rc<Way>>>,
-    /// By normalized name: two spellings share their connections.
-    ways: RefCell<HashMap<String, Rc<Way>>>,
+    ways: RefCell<Ways>,
     random: RefCell<Rng>,
     /// The switchboard sums them up.
     counters: Arc<Counters>,
@@ -60,15 +56,8 @@ where
         pool: Pool<F>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self {
-            config,
-            routes,
-            pool,
-            remembered: RefCell::default(),
-            ways: RefCell::default(),
-            random: RefCell::new(Rng::new()),
-            counters,
-        }
+        let ways = RefCell::new(Ways::new(config.remembered_hosts));
+        Self { config, routes, pool, ways, random: RefCell::new(Rng::new()), counters }
     }
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
@@ -170,43 +159,27 @@ where
         let naming = &self.config.naming;
         let app = naming.app_header.as_ref().and_then(|header| headers.get(header));
         if app.is_none()
-            && let Some(way) = self.remembered.borrow().get(host.as_bytes())
+            && let Some(way) = self.ways.borrow().spelled(host.as_bytes())
         {
-            return Ok(Rc::clone(way));
+            return Ok(way);
         }
         let (name, target) = request::names(host, app, naming)?
             .find_map(|name| self.routes.find(&name).map(|target| (name, target)))
             .ok_or(Problem::UnknownHost)?;
-        let way = self.way_to(name, target);
+        let mut ways = self.ways.borrow_mut();
+        let way = ways.named(name, |name| match target {
+            Target::Pooled => Way::pooled(Key::from(name)),
+            Target::Fixed(address) => Way::fixed(address.clone(), self.config.endpoint.clone()),
+        });
         if app.is_none() {
-            let mut remembered = self.remembered.borrow_mut();
-            if remembered.len() >= self.config.remembered_hosts {
-                // Strangers choose the spelling of a host; forgetting them all costs each one lookup.
-                remembered.clear();
-            }
-            remembered.insert(Bytes::copy_from_slice(host.as_bytes()), Rc::clone(&way));
+            ways.remember(host.as_bytes(), &way);
         }
         Ok(way)
     }
 
-    fn way_to(&self, name: String, target: &Target) -> Rc<Way> {
-        let mut ways = self.ways.borrow_mut();
-        let way = ways.entry(name).or_insert_with_key(|name| {
-            Rc::new(match target {
-                Target::Pooled => Way::pooled(Key::from(name.as_str())),
-                Target::Fixed(address) => Way::fixed(address.clone(), self.config.endpoint.clone()),
-            })
-        });
-        Rc::clone(way)
-    }
-
     /// Closes connections unused for too long, and forgets the ways that nobody goes.
     pub(crate) fn sweep(&self) {
-        for way in self.ways.borrow().values() {
-            way.sweep();
-        }
-        self.remembered.borrow_mut().retain(|_, way| !way.is_unused());
-        self.ways.borrow_mut().retain(|_, way| Rc::strong_count(way) > 1 || !way.is_unused());
+        self.ways.borrow_mut().sweep();
     }
 }
 
