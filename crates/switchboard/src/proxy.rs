@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fastrand::Rng;
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -35,7 +34,7 @@ pub(crate) struct Proxy<F: Factory> {
     remembered: RefCell<HashMap<Bytes, Rc<Way>>>,
     /// By normalized name: two spellings share their connections.
     ways: RefCell<HashMap<String, Rc<Way>>>,
-    random: RefCell<Rng>,
+    inventor: RefCell<trace::Inventor>,
     /// The switchboard sums them up.
     counters: Arc<Counters>,
 }
@@ -65,7 +64,7 @@ where
             pool,
             remembered: RefCell::default(),
             ways: RefCell::default(),
-            random: RefCell::new(Rng::new()),
+            inventor: RefCell::default(),
             counters,
         }
     }
@@ -92,7 +91,7 @@ where
             trusted: session.trusted,
         };
         let fields = Fields::of(request.headers());
-        let id = identities.identify(request.headers_mut(), fields, &mut self.random.borrow_mut());
+        let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
         let response = match self.forward(session, request, fields).await {
             Ok(response) => response,
             Err(problem) => {
