@@ -127,7 +127,7 @@ def main():
     noise = [again - direct for again, direct in zip(figures["by hand again"], figures["by hand"])]
     print(f"{machine()}; {options.pairs} pairs, interleaved; milliseconds\n")
     rows = [
-        (name, *(f"{percentile(values, part):.2f}" for part in (10, 50, 90)))
+        (name, *(f"{figure:.2f}" for figure in (percentile(values, 10), median(values), percentile(values, 90))))
         for name, values in [
             ("by hand", figures["by hand"]),
             ("first request through Ostler", figures["first request"]),

@@ -31,6 +31,8 @@ LOAD_CORE = "1"
 
 def arguments(description):
     """The options that every benchmark has; a benchmark adds its own."""
+    # Asked to end, a benchmark still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--verdicts", type=pathlib.Path, help="a file to append each comparison with a bar to, as JSON lines")
     return parser

@@ -4,17 +4,20 @@
 One worker each, 64 keep-alive connections, interleaved rounds; see bench/README.md.
 """
 
-import argparse
 import pathlib
 import re
 import subprocess
 
 from common import (
-    LOAD_CORE, OSTLER, SERVER_CORE, Process, free_port, machine, median, need, nginx_conf, table, wait_for, work_folder,
+    LOAD_CORE, OSTLER, SERVER_CORE, Process, Verdicts, arguments, free_port, machine, median, need, nginx_conf, table, wait_for,
+    work_folder,
 )
 
 HOST = "bench.localhost"
 SIZES = {"2 B": 2, "64 KiB": 65536}
+
+# Bar and aim against nginx: requests/s at least, CPU per request at most.
+BARS = {"2 B": ((1.0, 1.1), (1.1, 0.9)), "64 KiB": ((1.2, 1.4), (0.65, 0.5))}
 
 
 def backend(folder, port):
@@ -29,7 +32,7 @@ def backend(folder, port):
 
 
 def nginx(folder, port, upstream):
-    """What a careful operator configures: keep-alive to the backend, and the client told to it."""
+    """What a careful operator configures: keep-alive to the backend, and the backend told of the client."""
     proxy = f"""
     upstream backend {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
     server {{ listen 127.0.0.1:{port} backlog=1024;
@@ -75,7 +78,7 @@ def load(port, path, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="of load in each round")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -89,14 +92,20 @@ def main():
             for port in ports.values():
                 wait_for(f"http://127.0.0.1:{port}/2", HOST)
             print(f"{machine()}; {options.rounds} rounds of {options.seconds} s, interleaved\n")
+            verdicts = Verdicts(options.verdicts)
             for label, size in SIZES.items():
-                compare(label, f"/{size}", ports, processes, options)
+                rate, cpu = compare(label, f"/{size}", ports, processes, options)
+                rate_bars, cpu_bars = BARS[label]
+                verdicts.at_least(f"proxying {label} on one core, requests/s against nginx", rate, *rate_bars, "{:.2f} ×")
+                verdicts.at_most(f"proxying {label} on one core, CPU a request against nginx", cpu, *cpu_bars, "{:.2f} ×")
+            verdicts.tell()
         finally:
             for process in reversed(processes.values()):
                 process.end()
 
 
 def compare(label, path, ports, processes, options):
+    """Prints the table, and returns what Ostler is against nginx: requests/s, CPU per request."""
     figures = {name: {"rate": [], "cpu": [], "p99": []} for name in ports}
     for port in ports.values():
         load(port, path, 1)
@@ -116,7 +125,8 @@ def compare(label, path, ports, processes, options):
     ]
     print(f"## {label}\n")
     head = ("target", "requests/s", "against nginx", "CPU µs/request", "against nginx", "p99 ms", "RSS MiB")
-    print(table(head, rows) + "\n")
+    print(table(head, rows) + "\n", flush=True)
+    return tuple(medians["ostler"][key] / medians["nginx"][key] for key in ("rate", "cpu"))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fastrand::Rng;
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -32,7 +31,7 @@ pub(crate) struct Proxy<F: Factory> {
     routes: Arc<Routes<Target>>,
     pool: Pool<F>,
     ways: RefCell<Ways>,
-    random: RefCell<Rng>,
+    inventor: RefCell<trace::Inventor>,
     /// The switchboard sums them up.
     counters: Arc<Counters>,
 }
@@ -57,7 +56,7 @@ where
         counters: Arc<Counters>,
     ) -> Self {
         let ways = RefCell::new(Ways::new(config.remembered_hosts));
-        Self { config, routes, pool, ways, random: RefCell::new(Rng::new()), counters }
+        Self { config, routes, pool, ways, inventor: RefCell::default(), counters }
     }
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
@@ -82,7 +81,7 @@ where
             trusted: session.trusted,
         };
         let fields = Fields::of(request.headers());
-        let id = identities.identify(request.headers_mut(), fields, &mut self.random.borrow_mut());
+        let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
         let host = request::admit(&mut request, fields);
         let forwarded = match &host {
             Ok(host) => self.forward(session, request, fields, host).await,

@@ -13,7 +13,7 @@ use crate::Routes;
 use crate::config::SwitchboardConfig;
 use crate::counters::{Counted, Counters};
 use crate::proxy::Proxy;
-use crate::service::Client;
+use crate::service::client;
 
 /// How often a worker looks for connections to servers that have been unused for too long.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -60,9 +60,8 @@ impl Switchboard {
                 let (config, routes) = (Arc::clone(&config), Arc::clone(&routes));
                 let proxy = Rc::new(Proxy::new(config, routes, pool.clone(), counters));
                 sweep(&proxy);
-                move |connection: &Arc<ostler_http::Connection>| Client {
-                    proxy: Rc::clone(&proxy),
-                    session: Rc::new(proxy.session(connection)),
+                move |connection: &Arc<ostler_http::Connection>| {
+                    client(Rc::clone(&proxy), Rc::new(proxy.session(connection)))
                 }
             }
         };

@@ -1,6 +1,6 @@
 //! The request id and the trace context that go with a request to its server.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use fastrand::Rng;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -19,6 +19,17 @@ const TRACE_ID: std::ops::Range<usize> = 3..35;
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
+/// Bytes that ids are cut from at a time: a page holds some seventy of them, and lives as long as the last of these.
+const PAGE: usize = 4096;
+
+/// Makes identities up.
+#[derive(Debug, Default)]
+pub(crate) struct Inventor {
+    random: Rng,
+    /// What is left of the last page, so that an id costs no allocation of its own.
+    page: BytesMut,
+}
+
 /// What one client's requests are identified by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identities<'a> {
@@ -36,7 +47,7 @@ impl Identities<'_> {
         self,
         headers: &mut HeaderMap,
         fields: Fields,
-        random: &mut Rng,
+        inventor: &mut Inventor,
     ) -> Option<HeaderValue> {
         let header = self.request_id_header;
         let given = headers.get(header).filter(|id| is_request_id(id.as_bytes())).cloned();
@@ -57,7 +68,7 @@ impl Identities<'_> {
         if traced && identified {
             return kept;
         }
-        let fresh = traceparent(random);
+        let fresh = inventor.traceparent();
         let id = if identified {
             kept
         } else {
@@ -75,22 +86,29 @@ impl Identities<'_> {
     }
 }
 
-fn traceparent(random: &mut Rng) -> Bytes {
-    let mut text = Vec::with_capacity(LENGTH);
-    text.extend_from_slice(b"00-");
-    // The random flag of level 2 would promise randomness fit for sampling; a fast generator does not.
-    hex(&mut text, random.u64(1..));
-    hex(&mut text, random.u64(..));
-    text.push(b'-');
-    hex(&mut text, random.u64(1..));
-    text.extend_from_slice(b"-01");
-    Bytes::from(text)
+impl Inventor {
+    fn traceparent(&mut self) -> Bytes {
+        if self.page.capacity() < LENGTH {
+            self.page = BytesMut::with_capacity(PAGE);
+        }
+        let text = &mut self.page;
+        text.extend_from_slice(b"00-");
+        // The random flag of level 2 would promise randomness fit for sampling; a fast generator does not.
+        hex(text, self.random.u64(1..));
+        hex(text, self.random.u64(..));
+        text.extend_from_slice(b"-");
+        hex(text, self.random.u64(1..));
+        text.extend_from_slice(b"-01");
+        text.split().freeze()
+    }
 }
 
-fn hex(text: &mut Vec<u8>, number: u64) {
-    for byte in number.to_be_bytes() {
-        text.extend_from_slice(&HEX[usize::from(byte)]);
+fn hex(text: &mut BytesMut, number: u64) {
+    let mut digits = [0; 16];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&HEX[usize::from(byte)]);
     }
+    text.extend_from_slice(&digits);
 }
 
 /// Every byte in two hexadecimal digits.
@@ -147,7 +165,11 @@ mod tests {
         let identities =
             Identities { request_id_header: &REQUEST_ID, request_id: rule, trace_context: rule, trusted };
         let fields = Fields::of(headers);
-        let id = identities.identify(headers, fields, &mut Rng::with_seed(1));
+        let id = identities.identify(
+            headers,
+            fields,
+            &mut Inventor { random: Rng::with_seed(1), ..Inventor::default() },
+        );
         id.map(|id| id.to_str().unwrap().to_owned())
     }
 

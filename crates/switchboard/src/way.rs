@@ -60,7 +60,8 @@ impl Way {
         {
             return Ok((Rc::clone(&current.endpoint), Some(lease)));
         }
-        let lease = pool.get_or_create(key, Instant::now() + wait).await.map_err(refusal)?;
+        // Boxed, so that the requests that need not wait, which are nearly all, do not carry the room for it.
+        let lease = Box::pin(pool.get_or_create(key, Instant::now() + wait)).await.map_err(refusal)?;
         let mut current = current.borrow_mut();
         let endpoint = match &*current {
             // Another request of this worker was here first.

@@ -85,7 +85,8 @@ where
                 },
             }
         }
-        let mut sender = open(&self.address, &self.config).await?;
+        // Boxed, so that the requests that find a connection, which are nearly all, do not carry the room for it.
+        let mut sender = Box::pin(open(&self.address, &self.config)).await?;
         match sender.send_request(request).await {
             Ok(response) => Ok(self.reply(response, sender)),
             Err(error) => Err(self.exchange(error)),
