@@ -43,7 +43,9 @@ fn a_backend_whose_port_is_in_use_costs_only_that_server() {
     let broken = node_with("a.localhost", "taken", &format!("env = {{ TAKEN = \"{port}\" }}"));
     let ostler = serve("", "", &[broken, node("b.localhost", "")].concat());
     let before = get(ostler.switchboard, "b.localhost", "/").with(200).body;
+    let mut events = Events::follow(ostler.admin, None);
     get(ostler.switchboard, "a.localhost", "/").with(502).is_problem("start-failed");
+    events.next_of("failed");
     let failure = admin(ostler.admin, "GET", "/failures").with(200).json();
     assert!(failure[0]["output"].to_string().contains("EADDRINUSE"), "{failure}");
     assert_eq!(get(ostler.switchboard, "b.localhost", "/").with(200).body, before);
