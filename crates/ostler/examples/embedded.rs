@@ -17,7 +17,7 @@ use ostler::{
 
 #[allow(clippy::print_stdout, reason = "to be seen")]
 fn main() -> ExitCode {
-    ostler::main("hydra", async |scope| {
+    ostler::main("embedded", async |scope| {
         let servers = InProcessServers::new(Ports::new(PortRange::default()), |assignment: Assignment| {
             let hello = format!("{} on {}\n", assignment.key, assignment.address);
             tower::service_fn(move |_request| {
