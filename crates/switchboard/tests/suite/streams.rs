@@ -1,11 +1,12 @@
 //! What has no end of its own: event streams, upgrades, bodies without a length.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
-use crate::stage::{Cast, Stage};
+use crate::stage::{Cast, Setting, Stage};
 use ostler_testing::Backend;
 
 #[tokio::test]
@@ -181,5 +182,23 @@ async fn an_early_answer_arrives_even_if_its_server_closes_and_lets_the_upload_b
         assert!(answer.starts_with(b"HTTP/1.1 413 "), "{round}: {}", String::from_utf8_lossy(&answer));
     }
     stage.until_leases("a.localhost", 0).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_stalls_behind_its_answer_does_not_keep_its_connection_for_ever() {
+    let backend = Backend::start(|_number, mut peer| async move {
+        peer.head().await;
+        peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig").await;
+        peer.closed().await;
+    })
+    .await;
+    let mut setting = Setting::default();
+    setting.switchboard.server.idle_timeout = Duration::from_millis(50);
+    let stage = Stage::set(Cast::default().with("a.localhost", &backend.address), setting).await;
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 1000000\r\n\r\nsome").await;
+    client.read_to("big").await;
+    let _ = client.read_to_close().await;
     stage.end().await;
 }
