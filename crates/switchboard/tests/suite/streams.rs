@@ -202,3 +202,30 @@ async fn an_upload_that_stalls_behind_its_answer_does_not_keep_its_connection_fo
     let _ = client.read_to_close().await;
     stage.end().await;
 }
+
+#[tokio::test]
+async fn an_upload_that_goes_on_behind_its_answer_holds_the_lease() {
+    let (show, mut shown) = tokio::sync::mpsc::unbounded_channel();
+    let backend = Backend::start(move |_number, mut peer| {
+        let show = show.clone();
+        async move {
+            peer.head().await;
+            peer.send("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok").await;
+            while let Some(part) = peer.read_to(".").await {
+                show.send(part).unwrap();
+            }
+        }
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 8\r\n\r\n").await;
+    client.read_to("ok").await;
+    client.send("one.").await;
+    shown.recv().await.unwrap();
+    assert_eq!(stage.leases("a.localhost"), 1);
+    client.send("two.").await;
+    shown.recv().await.unwrap();
+    stage.until_leases("a.localhost", 0).await;
+    stage.end().await;
+}
