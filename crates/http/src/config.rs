@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct ServerConfig {
     /// Connections served at once. One more is told 503 and closed.
     pub max_connections: usize,
-    /// How long a connection may stay open between two requests.
+    /// How long a connection may stay open between two requests. It takes twice as long to end one whose client does not
+    /// read the end of its response, or does not send the end of a request that has been answered.
     pub idle_timeout: Duration,
     /// How long a client may take to send a whole request head, from its first byte.
     pub header_timeout: Duration,

@@ -99,6 +99,11 @@ impl Table {
         let connections = Self::live(&self.lock());
         for connection in connections {
             match connection.phase() {
+                // Asked to finish, and still here: its response is stuck behind a client that does not read, or its request
+                // behind one that does not write.
+                Phase::Idle if connection.age(tick) > 2 * ticks(config.idle_timeout) => {
+                    connection.give(Order::Close);
+                }
                 Phase::Idle if connection.age(tick) > ticks(config.idle_timeout) => {
                     connection.give(Order::Finish);
                 }

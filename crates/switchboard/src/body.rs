@@ -1,6 +1,7 @@
 //! The bodies on their way: a client's to its server, a server's to its client.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -19,7 +20,20 @@ pub(crate) enum RequestBody {
     #[default]
     Empty,
     /// As it comes from the client.
-    Streamed(Incoming),
+    Streamed {
+        body: Incoming,
+        #[expect(dead_code, reason = "held for its Drop")]
+        lease: Option<Rc<Lease<Address>>>,
+    },
+}
+
+/// A server's lease while an exchange lasts.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// Over when the response is.
+    Alone(#[expect(dead_code, reason = "held for its Drop")] Lease<Address>),
+    /// Over when both bodies are: a server may answer before it has the whole request.
+    Shared(#[expect(dead_code, reason = "held for its Drop")] Rc<Lease<Address>>),
 }
 
 /// A response body on its way to the client. It holds the server's lease until its last byte, or until it is dropped.
@@ -33,7 +47,7 @@ enum Kind {
         // Before the lease, so that the exchange is over when the lease is given back.
         reply: Reply<RequestBody>,
         #[expect(dead_code, reason = "held for its Drop")]
-        lease: Option<Lease<Address>>,
+        lease: Option<Held>,
         /// Set for a stream that has no end of its own: it ends when this connection's server drains.
         until_drained: Option<Arc<Connection>>,
     },
@@ -44,15 +58,18 @@ enum Kind {
 // === impl RequestBody ===
 
 impl RequestBody {
+    /// A client's body, and how the server's lease is held for it.
+    pub(crate) fn new(body: Incoming, lease: Option<Lease<Address>>) -> (Self, Option<Held>) {
+        if body.is_end_stream() {
+            return (Self::Empty, lease.map(Held::Alone));
+        }
+        let lease = lease.map(Rc::new);
+        (Self::Streamed { body, lease: lease.clone() }, lease.map(Held::Shared))
+    }
+
     /// Whether only its end will tell its length.
     pub(crate) fn is_of_unknown_length(&self) -> bool {
         self.size_hint().exact().is_none()
-    }
-}
-
-impl From<Incoming> for RequestBody {
-    fn from(body: Incoming) -> Self {
-        if body.is_end_stream() { Self::Empty } else { Self::Streamed(body) }
     }
 }
 
@@ -66,21 +83,21 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+            Self::Streamed { body, .. } => Pin::new(body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streamed(body) => body.is_end_stream(),
+            Self::Streamed { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streamed(body) => body.size_hint(),
+            Self::Streamed { body, .. } => body.size_hint(),
         }
     }
 }
@@ -90,7 +107,7 @@ impl Body for RequestBody {
 impl ResponseBody {
     pub(crate) fn reply(
         reply: Reply<RequestBody>,
-        lease: Option<Lease<Address>>,
+        lease: Option<Held>,
         until_drained: Option<Arc<Connection>>,
     ) -> Self {
         Self(Kind::Reply { reply, lease, until_drained })

@@ -126,7 +126,7 @@ where
         if let Some(protocol) = protocol {
             hop::set_upgrade(&mut parts.headers, protocol);
         }
-        let body = RequestBody::from(body);
+        let (body, lease) = RequestBody::new(body, lease);
         if body.is_of_unknown_length() {
             // hyper would frame it by itself, but not for the methods that hardly ever have one.
             parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

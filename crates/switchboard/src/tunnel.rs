@@ -8,12 +8,11 @@ use http::HeaderValue;
 use hyper::upgrade::{OnUpgrade, Upgraded as Stream};
 use hyper_util::rt::TokioIo;
 use ostler_http::{Ending, Upgraded};
-use ostler_net::Address;
-use ostler_pool::Lease;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional, split};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::body::Held;
 use crate::frames::{Frames, GOING_AWAY, GOING_AWAY_MASKED};
 
 /// What is read at once in one direction, in bytes.
@@ -45,7 +44,7 @@ pub(crate) async fn tunnel(
     server: OnUpgrade,
     protocol: Protocol,
     upgraded: Upgraded,
-    lease: Option<Lease<Address>>,
+    lease: Option<Held>,
     half_closed_timeout: Duration,
 ) {
     let copying = async {

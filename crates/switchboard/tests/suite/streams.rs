@@ -1,11 +1,12 @@
 //! What has no end of its own: event streams, upgrades, bodies without a length.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
-use crate::stage::{Cast, Stage};
+use crate::stage::{Cast, Setting, Stage};
 use ostler_testing::Backend;
 
 #[tokio::test]
@@ -180,6 +181,51 @@ async fn an_early_answer_arrives_even_if_its_server_closes_and_lets_the_upload_b
         while !answer.ends_with(b"big") && matches!(client.read_buf(&mut answer).await, Ok(1..)) {}
         assert!(answer.starts_with(b"HTTP/1.1 413 "), "{round}: {}", String::from_utf8_lossy(&answer));
     }
+    stage.until_leases("a.localhost", 0).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_stalls_behind_its_answer_does_not_keep_its_connection_for_ever() {
+    let backend = Backend::start(|_number, mut peer| async move {
+        peer.head().await;
+        peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig").await;
+        peer.closed().await;
+    })
+    .await;
+    let mut setting = Setting::default();
+    setting.switchboard.server.idle_timeout = Duration::from_millis(50);
+    let stage = Stage::set(Cast::default().with("a.localhost", &backend.address), setting).await;
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 1000000\r\n\r\nsome").await;
+    client.read_to("big").await;
+    let _ = client.read_to_close().await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_behind_its_answer_holds_the_lease() {
+    let (show, mut shown) = tokio::sync::mpsc::unbounded_channel();
+    let backend = Backend::start(move |_number, mut peer| {
+        let show = show.clone();
+        async move {
+            peer.head().await;
+            peer.send("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok").await;
+            while let Some(part) = peer.read_to(".").await {
+                show.send(part).unwrap();
+            }
+        }
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 8\r\n\r\n").await;
+    client.read_to("ok").await;
+    client.send("one.").await;
+    shown.recv().await.unwrap();
+    assert_eq!(stage.leases("a.localhost"), 1);
+    client.send("two.").await;
+    shown.recv().await.unwrap();
     stage.until_leases("a.localhost", 0).await;
     stage.end().await;
 }
