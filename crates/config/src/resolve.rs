@@ -139,7 +139,9 @@ fn target(table: ServerTable, path: &str, directory: &Path, report: &mut Report)
         }
     }
     if let Some(argv) = table.command {
-        let socket = table.socket.unwrap_or(false);
+        let uses_socket =
+            argv.0.iter().flat_map(|argument| placeholders(argument)).any(|name| name == "socket");
+        let socket = table.socket.unwrap_or(uses_socket);
         check_placeholders(&argv.0, socket, path, report);
         return Some(Target::Command(Command {
             argv: argv.0,
@@ -160,8 +162,8 @@ fn target(table: ServerTable, path: &str, directory: &Path, report: &mut Report)
 /// A server listens on a port or on a socket, and is told of the one that it has.
 fn check_placeholders(argv: &[String], socket: bool, path: &str, report: &mut Report) {
     let (wrong, help) = match socket {
-        true => ("port", "write `{socket}`, or remove `socket = true`"),
-        false => ("socket", "set `socket = true`, or write `{port}`"),
+        true => ("port", "write `{socket}`, or set `socket = false`"),
+        false => ("socket", "write `{port}`, or set `socket = true`"),
     };
     if !report.sound(&[&format!("{path}.socket")]) {
         return;

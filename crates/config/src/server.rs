@@ -36,7 +36,8 @@ section! {
         /// connections. Default: `"accept"`.
         ready: Option<Ready>;
 
-        /// Whether it listens on a Unix socket, whose path it is told as `{socket}` and `SOCKET`, and not on a port. Default: false.
+        /// Whether it listens on a Unix socket, whose path it is told as `{socket}` and `SOCKET`, and not on a port.
+        /// Default: whether `{socket}` is in its arguments.
         socket: Option<bool>;
 
         /// Variables to set in its environment.

@@ -178,3 +178,15 @@ fn the_default_host_may_be_one_of_a_wildcard() {
         matches!(&config(text).servers[0].host, HostPattern::Wildcard(suffix) if suffix.as_str() == "localhost")
     );
 }
+
+#[test]
+fn a_server_whose_arguments_have_a_socket_listens_on_one() {
+    let socket = |command: &str| {
+        let config = config(&format!("[[server]]\nhost = \"a.localhost\"\ncommand = {command}\n"));
+        let Target::Command(command) = &config.servers[0].target else { panic!("it is a command") };
+        command.socket
+    };
+    assert!(socket("[\"serve\", \"--listen=unix:{socket}\"]"));
+    assert!(!socket("[\"serve\", \"{port}\"]"));
+    assert!(!socket("[\"serve\"]"));
+}

@@ -1,6 +1,7 @@
 //! What the crate promises, through its public API.
 
 mod accepted;
+mod documentation;
 mod environment;
 mod files;
 mod hosts;

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use futures::task::AtomicWaker;
 
-use crate::table::Table;
+use crate::table::{Place, Table};
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,12 +53,20 @@ pub struct Connection {
     /// The task that has to look at a new order: at most one task moves a connection at a time.
     task: AtomicWaker,
     table: Arc<Table>,
-    /// Its place in the table.
+    /// Where it stands in the table.
     index: usize,
+    #[expect(dead_code, reason = "held for its Drop, which comes after the connection has left the table")]
+    place: Place,
 }
 
 impl Connection {
-    pub(crate) fn new(peer: Option<SocketAddr>, table: Arc<Table>, index: usize, order: Order) -> Self {
+    pub(crate) fn new(
+        peer: Option<SocketAddr>,
+        table: Arc<Table>,
+        index: usize,
+        order: Order,
+        place: Place,
+    ) -> Self {
         Self {
             peer,
             phase: AtomicU8::new(Phase::Idle as u8),
@@ -67,6 +75,7 @@ impl Connection {
             task: AtomicWaker::new(),
             table,
             index,
+            place,
         }
     }
 

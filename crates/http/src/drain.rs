@@ -41,6 +41,9 @@ impl Remaining {
 
 impl fmt::Display for Remaining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("nothing left");
+        }
         for (index, (phase, count)) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
             let name = match phase {
@@ -60,7 +63,8 @@ impl fmt::Display for Drain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Drained { served, elapsed } => {
-                write!(f, "drained in {elapsed:.1?} after {served} responses")
+                let responses = if *served == 1 { "response" } else { "responses" };
+                write!(f, "drained in {elapsed:.1?} after {served} {responses}")
             }
             Self::TimedOut { remaining, aborted, stuck } => {
                 write!(f, "drain deadline passed with {remaining}: {aborted} aborted, {stuck} stuck")

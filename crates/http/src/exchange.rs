@@ -6,8 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::Service;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 
 use crate::connection::{Connection, Phase};
@@ -63,7 +64,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.response.poll(cx))?;
+        let mut response = ready!(this.response.poll(cx))?;
+        if this.connection.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if this.connection.phase() == Phase::Handler {
             this.connection.set_phase(Phase::Body);
         }

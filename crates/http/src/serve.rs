@@ -57,17 +57,21 @@ pub(crate) async fn drive<S: ConnectionService>(
     let io = Watched::new(stream, Arc::clone(&connection));
     let service = Followed { service, connection: Arc::clone(&connection) };
     let mut serving = pin!(protocol.serve_connection(io, service).with_upgrades());
+    // A request that has come, but that nobody has told us of yet, is not idleness: one turn of the runtime brings it to
+    // light, and only then is the connection asked to end.
+    let mut turn = pin!(tokio::task::yield_now());
     let mut finishing = false;
     let result = poll_fn(|cx| {
         connection.listen(cx.waker());
         match connection.order() {
-            Order::Serve => {}
-            Order::Finish => {
-                if !finishing {
-                    finishing = true;
-                    serving.as_mut().graceful_shutdown();
+            Order::Finish if !finishing && turn.as_mut().poll(cx).is_ready() => {
+                if let Poll::Ready(result) = serving.as_mut().poll(cx) {
+                    return Poll::Ready(Some(result));
                 }
+                finishing = true;
+                serving.as_mut().graceful_shutdown();
             }
+            Order::Serve | Order::Finish => {}
             Order::Close | Order::Abort => return Poll::Ready(None),
         }
         serving.as_mut().poll(cx).map(Some)

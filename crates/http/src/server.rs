@@ -1,6 +1,5 @@
 //! A server from its first accept to the end of its drain.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,18 +7,18 @@ use futures::FutureExt;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::{Request, Response, body::Incoming};
-use ostler_net::{Accepted, Address, Listener, Stream};
+use ostler_net::{Accepted, Address, Listener};
 use ostler_scope::{BoxError, Closed, Deadline, Scope};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::Acceptor;
+use crate::accept::{Acceptor, Admitted};
 use crate::connection::{Connection, Order};
 use crate::serve::{ConnectionService, drive, protocol};
 use crate::share::{Source, serve_share};
-use crate::table::{Census, Table};
+use crate::table::{Census, Place, Table};
 use crate::{Drain, Remaining, ServerConfig, Workers};
 
 /// Connections that may wait for one worker to take them over. More wait in the system's accept queue.
@@ -78,8 +77,8 @@ impl Server {
         let protocol = Arc::new(protocol(&shared.config));
         let source = Source::Listener(acceptor, shared.closed.clone());
         let entering = Arc::clone(&table);
-        let start = move |connections: &mut JoinSet<()>, stream, peer| {
-            let connection = entering.enter(peer);
+        let start = move |connections: &mut JoinSet<()>, Admitted { stream, peer, place }| {
+            let connection = entering.enter(peer, place);
             let service = make(&connection);
             connections.spawn(drive(stream, connection, service, Arc::clone(&protocol)));
         };
@@ -120,8 +119,8 @@ impl Server {
                 };
                 workers.run(index, job).await;
             }
-            while let Some((stream, peer)) = acceptor.next().await {
-                hand_over(&shared, &queues, stream, peer).await;
+            while let Some(admitted) = acceptor.next().await {
+                hand_over(&shared, &queues, admitted).await;
             }
             drop(acceptor);
             shared.closed.cancel();
@@ -135,7 +134,7 @@ impl Server {
         let closing = CancellationToken::new();
         let shared = Arc::new(Shared {
             address: listener.address().clone(),
-            tables: (0..shares).map(|_| Table::new(Arc::clone(&census))).collect(),
+            tables: (0..shares).map(|_| Table::new()).collect(),
             census: Arc::clone(&census),
             closing: closing.clone(),
             closed: CancellationToken::new(),
@@ -156,7 +155,10 @@ impl Server {
         drop(scope.spawn("accept", serving)?);
         let server = self.clone();
         scope.ensure("drain", async move |cleanup| {
-            let deadline = cleanup.deadline.child(server.shared.config.drain_timeout);
+            // What is reset at the end of the drain needs time to end in.
+            let left = cleanup.deadline.remaining();
+            let patience = left.saturating_sub(REAPING.min(left / 4));
+            let deadline = cleanup.deadline.child(server.shared.config.drain_timeout.min(patience));
             match server.drain(deadline).await {
                 Drain::Drained { .. } => Ok(()),
                 timed_out @ Drain::TimedOut { .. } => Err(DrainTimedOut(timed_out)),
@@ -256,37 +258,26 @@ fn start_local<S: ConnectionService>(
     make: impl Fn(&Arc<Connection>) -> S + 'static,
     table: Arc<Table>,
     protocol: http1::Builder,
-) -> impl FnMut(&mut JoinSet<()>, Stream, Option<SocketAddr>) {
+) -> impl FnMut(&mut JoinSet<()>, Admitted) {
     let protocol = Arc::new(protocol);
-    move |connections, stream, peer| {
-        let connection = table.enter(peer);
+    move |connections, Admitted { stream, peer, place }| {
+        let connection = table.enter(peer, place);
         let service = make(&connection);
         connections.spawn_local(drive(stream, connection, service, Arc::clone(&protocol)));
     }
 }
 
 /// Gives a connection to the thread that has the fewest.
-async fn hand_over(
-    shared: &Shared,
-    queues: &[mpsc::Sender<Accepted>],
-    stream: Stream,
-    peer: Option<SocketAddr>,
-) {
+async fn hand_over(shared: &Shared, queues: &[mpsc::Sender<(Accepted, Place)>], admitted: Admitted) {
     let emptiest = queues
         .iter()
         .zip(&shared.tables)
         .min_by_key(|(queue, table)| table.len() + (HANDED_OVER - queue.capacity()));
-    let Some((queue, _)) = emptiest else { return shared.census.leave() };
+    let Some((queue, _)) = emptiest else { return };
+    let Admitted { stream, peer, place } = admitted;
     match Accepted::detach(stream, peer) {
         // The queue is closed only when its worker has ended, and then so has the server.
-        Ok(accepted) => {
-            if queue.send(accepted).await.is_err() {
-                shared.census.leave();
-            }
-        }
-        Err(error) => {
-            shared.census.leave();
-            tracing::warn!(?peer, %error, "connection lost between threads");
-        }
+        Ok(accepted) => drop(queue.send((accepted, place)).await),
+        Err(error) => tracing::warn!(?peer, %error, "connection lost between threads"),
     }
 }

@@ -1,36 +1,35 @@
 //! The loop that serves one thread's share of a server's connections.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ostler_net::{Accepted, Stream};
+use ostler_net::Accepted;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerConfig;
-use crate::accept::Acceptor;
-use crate::table::Table;
+use crate::accept::{Acceptor, Admitted};
+use crate::table::{Place, Table};
 
 /// Where a share's connections come from.
 pub(crate) enum Source {
     /// The share has the listener itself. The token is cancelled once the listener is closed.
     Listener(Acceptor, CancellationToken),
     /// Another thread accepts and hands over.
-    HandedOver(mpsc::Receiver<Accepted>),
+    HandedOver(mpsc::Receiver<(Accepted, Place)>),
 }
 
 impl Source {
     /// The next connection, or None when there will be no more. Cancel safe.
-    async fn next(&mut self) -> Option<(Stream, Option<SocketAddr>)> {
+    async fn next(&mut self) -> Option<Admitted> {
         match self {
             Self::Listener(acceptor, _) => acceptor.next().await,
             Self::HandedOver(queue) => loop {
-                let accepted = queue.recv().await?;
+                let (accepted, place) = queue.recv().await?;
                 let peer = accepted.peer;
                 match accepted.attach() {
-                    Ok(stream) => return Some((stream, peer)),
+                    Ok(stream) => return Some(Admitted { stream, peer, place }),
                     Err(error) => tracing::warn!(?peer, %error, "connection lost between threads"),
                 }
             },
@@ -44,7 +43,7 @@ pub(crate) async fn serve_share(
     source: Source,
     table: Arc<Table>,
     config: Arc<ServerConfig>,
-    mut start: impl FnMut(&mut JoinSet<()>, Stream, Option<SocketAddr>),
+    mut start: impl FnMut(&mut JoinSet<()>, Admitted),
 ) {
     let mut source = Some(source);
     let mut connections = JoinSet::new();
@@ -59,7 +58,7 @@ pub(crate) async fn serve_share(
         };
         tokio::select! {
             next = next => match next {
-                Some((stream, peer)) => start(&mut connections, stream, peer),
+                Some(admitted) => start(&mut connections, admitted),
                 None => {
                     if let Some(Source::Listener(acceptor, closed)) = source.take() {
                         drop(acceptor);

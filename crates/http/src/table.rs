@@ -20,8 +20,6 @@ pub(crate) struct Table {
     tick: AtomicU64,
     /// Responses begun.
     served: AtomicU64,
-    /// What the shares of one server count together.
-    census: Arc<Census>,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +28,10 @@ struct Slots {
     /// What a connection that comes now is told: a drain reaches those still queued.
     order: Option<Order>,
 }
+
+/// A place in the census. Given back when it is dropped, wherever its connection ends: served, queued or lost.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Census>);
 
 /// How many connections a server has, over all its threads.
 #[derive(Debug, Default)]
@@ -42,28 +44,22 @@ pub(crate) struct Census {
 // === impl Table ===
 
 impl Table {
-    pub(crate) fn new(census: Arc<Census>) -> Arc<Self> {
-        Arc::new(Self {
-            connections: Mutex::default(),
-            tick: AtomicU64::new(0),
-            served: AtomicU64::new(0),
-            census,
-        })
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { connections: Mutex::default(), tick: AtomicU64::new(0), served: AtomicU64::new(0) })
     }
 
     /// Enters a connection that the census has [admitted](Census::admit).
-    pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Arc<Connection> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>, place: Place) -> Arc<Connection> {
         let mut connections = self.lock();
         let order = connections.order.unwrap_or(Order::Serve);
         let slot = connections.slots.vacant_entry();
-        let connection = Arc::new(Connection::new(peer, Arc::clone(self), slot.key(), order));
+        let connection = Arc::new(Connection::new(peer, Arc::clone(self), slot.key(), order, place));
         slot.insert(Arc::downgrade(&connection));
         connection
     }
 
     pub(crate) fn remove(&self, index: usize) {
         self.lock().slots.remove(index);
-        self.census.leave();
     }
 
     pub(crate) fn tick(&self) -> u64 {
@@ -137,17 +133,11 @@ impl Table {
 
 impl Census {
     /// Takes a place for a new connection, if one of `max` is free.
-    pub(crate) fn admit(&self, max: usize) -> bool {
+    pub(crate) fn admit(self: &Arc<Self>, max: usize) -> Option<Place> {
         self.open
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |open| (open < max).then_some(open + 1))
-            .is_ok()
-    }
-
-    /// Gives a place back.
-    pub(crate) fn leave(&self) {
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.empty.notify_waiters();
-        }
+            .ok()
+            .map(|_| Place(Arc::clone(self)))
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -163,6 +153,16 @@ impl Census {
                 return;
             }
             empty.await;
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.empty.notify_waiters();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The data plane: one thread with a runtime of its own per core, so that a request never leaves its core.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use ostler_scope::{BoxError, Closed, Scope};
@@ -11,6 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Jobs that may wait for a worker: each server brings one per worker.
 const JOBS: usize = 64;
+
+/// How long a thread that is told to end waits for its servers, which have ended before unless the scope is out of time:
+/// then everything in it is told at once, and a drain must still see what it cuts. Less than the grace of a scope.
+const LAST_CHANCE: Duration = Duration::from_millis(80);
 
 /// How many threads serve.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +78,7 @@ fn work(mut jobs: mpsc::Receiver<Job>, halting: CancellationToken) -> Result<(),
         let mut running = JoinSet::new();
         loop {
             tokio::select! {
-                () = halting.cancelled() => return Ok(()),
+                () = halting.cancelled() => break,
                 Some(job) = jobs.recv() => {
                     running.spawn_local(job());
                 }
@@ -81,5 +86,12 @@ fn work(mut jobs: mpsc::Receiver<Job>, halting: CancellationToken) -> Result<(),
                 else => halting.cancelled().await,
             }
         }
+        let ending = async {
+            while let Some(ended) = running.join_next().await {
+                ended?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(LAST_CHANCE, ending).await.unwrap_or(Ok(()))
     })
 }

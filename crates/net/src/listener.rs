@@ -3,7 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -50,7 +51,8 @@ impl Listener {
     /// socket that nobody accepts on is replaced.
     ///
     /// # Errors
-    /// `AddrInUse` when somebody listens there, else what the operating system says.
+    /// `AddrInUse` when somebody listens there or the path is a file of another kind, else what the operating system
+    /// says.
     pub async fn bind(address: &Address) -> io::Result<Self> {
         match address {
             Address::Tcp(wanted) => {
@@ -61,7 +63,7 @@ impl Listener {
             Address::Unix(path) => {
                 let listener = match UnixListener::bind(path) {
                     Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                        if UnixStream::connect(path).await.is_ok() {
+                        if !is_dead_socket(path).await {
                             return Err(error);
                         }
                         std::fs::remove_file(path)?;
@@ -88,7 +90,8 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // It fails for a client that has gone already, and the first read tells that.
+                let _ = stream.set_nodelay(true);
                 Ok((stream.into(), Some(peer)))
             }
             Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
@@ -131,6 +134,14 @@ impl Drop for SocketFile {
     }
 }
 
+/// Whether `path` is a socket that nobody accepts on. Only a refused connection says so: a live server whose queue is full
+/// gives another error, and so does a file of another kind, which may be precious.
+async fn is_dead_socket(path: &Path) -> bool {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    is_socket && UnixStream::connect(path).await.as_ref().is_err_and(refused)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,5 +174,15 @@ mod tests {
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_not_replaced() {
+        let path = std::env::temp_dir().join(format!("ostler-net-{}.txt", std::process::id()));
+        std::fs::write(&path, "precious").unwrap();
+        let refused = Listener::bind(&Address::Unix(path.clone())).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        std::fs::remove_file(path).unwrap();
     }
 }

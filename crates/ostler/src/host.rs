@@ -89,12 +89,6 @@ impl Host {
         let admin_scope = scope.child("admin").open()?;
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
-        // Servers are asked to end before they are made to: the end of the pool's scope, which follows, is an abrupt one.
-        let (draining, longest) = (pool.clone(), longest_end(config));
-        scope.ensure("servers drained", async move |cleanup| {
-            draining.drain(cleanup.deadline.child(longest)).await;
-            Ok::<_, Closed>(())
-        })?;
         let mut switchboards = Vec::new();
         for listener in listeners {
             let config = switchboard_config(config);
@@ -164,6 +158,7 @@ fn pool_config(config: &Config) -> PoolConfig {
             factor: pool.backoff.factor,
             ..Backoff::default()
         },
+        drain_timeout: longest_end(config),
         breaker: Breaker { failures: pool.breaker.failures, open_for: pool.breaker.open_for },
         ..PoolConfig::default()
     }

@@ -20,6 +20,10 @@ use crate::probe::HttpProbe;
 /// How much longer than its budget the teardown of a server may take before it is given up as stuck.
 const TEARDOWN_MARGIN: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// How long a builtin server has for its connections once it was drained: no process has to end, and who still uses it has been
+/// cut off, which an event stream without end does not see.
+const BUILTIN_STOP: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Starts the servers that the configuration allows, and no others.
 #[derive(Debug)]
 pub struct Servers {
@@ -122,7 +126,10 @@ fn spec(command: &Command, server: &Server, config: &ostler_config::Config) -> R
 
 fn policy(server: &Server) -> Policy {
     let configured = &server.policy;
-    let stop_timeout = configured.kill_timeout;
+    let stop_timeout = match server.target {
+        Target::Command(_) | Target::Url(_) => configured.kill_timeout,
+        Target::Builtin(_) => BUILTIN_STOP,
+    };
     Policy {
         quota: Some(Quota::new(server.host.to_string(), server.max)),
         idle_timeout: configured.idle_timeout.value(),

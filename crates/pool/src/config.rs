@@ -22,6 +22,8 @@ pub struct PoolConfig {
     pub backoff: Backoff,
     /// When to stop trying a key for a while.
     pub breaker: Breaker,
+    /// How long the pool may drain when its scope is halted; it gets less when the scope has less left.
+    pub drain_timeout: Duration,
     /// How many keys are remembered for having failed. Beyond it the one whose memory would fade first is forgotten:
     /// strangers can make up names, and their failures must not fill the memory.
     pub max_remembered_failures: usize,
@@ -64,6 +66,7 @@ impl Default for PoolConfig {
             retry_after: Duration::from_secs(1),
             backoff: Backoff::default(),
             breaker: Breaker::default(),
+            drain_timeout: Duration::from_secs(30),
             max_remembered_failures: 1024,
         }
     }

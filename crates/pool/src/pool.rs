@@ -12,6 +12,9 @@ use crate::driver::{self, AddressOf, Answer, Ears, Shared};
 use crate::machine::{Input, View, WaiterId};
 use crate::{Event, Factory, Key, Lease, LeaseError, NotFound, PoolConfig, ServerInfo, ServerState, Slot};
 
+/// How much longer than its drain the end of a halted pool may take: for the teardown of servers that the drain has left.
+const TEARDOWN: Duration = Duration::from_secs(10);
+
 /// A keyed pool of servers: started by the first call for their key, shared by all, gone when nobody needs them.
 ///
 /// A cheap handle; clones are the same pool. The pool lives in a scope of its own and ends with it, not with the last
@@ -35,28 +38,43 @@ pub struct Drained {
 impl<F: Factory> Pool<F> {
     /// Starts an empty pool in a child scope `pool` of `scope`. Servers run on the runtime of the caller.
     ///
+    /// When `scope` is halted the pool drains for at most [`PoolConfig::drain_timeout`]; what is left then is torn down.
+    ///
     /// # Errors
     /// [`Closed`] when the scope is halting or has ended.
     pub fn start(scope: &Scope, config: PoolConfig, factory: F) -> Result<Self, Closed> {
         let (shared, rings) = Shared::new(config, factory);
         let pool = Self { shared };
-        let own = scope.child("pool").context(pool.clone()).open()?;
-        // What is opened last stops first: the servers, while the driver can still tell of it; then the driver; then
-        // the events close.
+        let drain_timeout = pool.config().drain_timeout;
+        let own = scope
+            .child("pool")
+            .context(pool.clone())
+            .cleanup_deadline(drain_timeout.saturating_add(TEARDOWN))
+            .open()?;
+        // What is opened last stops first: the drain, then what it left of the servers, while the driver can still tell
+        // of it; then the driver; then the events close.
         let last_word = pool.clone();
         own.ensure("events", move |_| async move {
             last_word.shared.finish();
             Ok::<(), Closed>(())
         })?;
         let (give, given) = oneshot::channel();
-        let (shared, halting) = (Arc::clone(&pool.shared), own.halting().clone());
+        let shared = Arc::clone(&pool.shared);
         own.daemon("driver", async move {
             let servers = given.await.map_err(|_| Closed)?;
-            let Ok(()) = driver::drive(shared, Ears { servers, halting, rings }).await;
+            let Ok(()) = driver::drive(shared, Ears { servers, rings }).await;
             Ok::<(), Closed>(())
         })?;
         // If the driver has been aborted meanwhile, so is everything else.
         let _ = give.send(own.group("servers")?);
+        let draining = pool.clone();
+        own.ensure("drain", async move |cleanup| {
+            // What is cut off at the end of the drain needs time to end in.
+            let left = cleanup.deadline.remaining();
+            let patience = left.saturating_sub(TEARDOWN.min(left / 4));
+            draining.drain(cleanup.deadline.child(drain_timeout.min(patience))).await;
+            Ok::<(), Closed>(())
+        })?;
         Ok(pool)
     }
 

@@ -20,6 +20,9 @@ use crate::spawn::Spawner;
 use crate::walker::Walker;
 use crate::{reaper, sweep};
 
+/// How long the end may take when there is no time left for it: less than the grace of a scope.
+const LAST_CHANCE: Duration = Duration::from_millis(80);
+
 /// Starts children and sees to it that none outlives us. Clones are the same launcher.
 ///
 /// One per process is meant, though more work. It makes this process the subreaper of all below it: orphans come to us and are
@@ -121,7 +124,8 @@ impl Inner {
     /// Ends what the children's own ends have missed, of which there should be nothing.
     async fn end(&self, cleanup: &Cleanup, budget: Duration) -> Result<(), StopError> {
         let began = Instant::now();
-        let deadline = cleanup.deadline.instant().min(began + budget);
+        // Even past the deadline: what is killed is gone within milliseconds, and it is our last chance to do it.
+        let deadline = cleanup.deadline.instant().min(began + budget).max(began + LAST_CHANCE);
         loop {
             // Orphans without any mark can only be ours too: they cleared their environment. Marked ones may be another launcher's.
             let unmarked =

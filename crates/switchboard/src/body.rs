@@ -43,6 +43,13 @@ enum Kind {
 
 // === impl RequestBody ===
 
+impl RequestBody {
+    /// Whether only its end will tell its length.
+    pub(crate) fn is_of_unknown_length(&self) -> bool {
+        self.size_hint().exact().is_none()
+    }
+}
+
 impl From<Incoming> for RequestBody {
     fn from(body: Incoming) -> Self {
         if body.is_end_stream() { Self::Empty } else { Self::Streamed(body) }

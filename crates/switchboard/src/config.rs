@@ -17,6 +17,8 @@ pub struct SwitchboardConfig {
     pub endpoint: EndpointConfig,
     /// How long a request waits for a place and for its server to start.
     pub wait_timeout: Duration,
+    /// How long a WebSocket that one side has closed waits for the other side.
+    pub half_closed_timeout: Duration,
     /// Hosts that one worker thread remembers the way to. Others are looked up again.
     pub remembered_hosts: usize,
     /// The proxies in front of this one whose word is taken.
@@ -34,12 +36,13 @@ pub struct SwitchboardConfig {
 }
 
 impl Default for SwitchboardConfig {
-    /// The defaults of its parts, 30 s to wait, 4,096 hosts remembered.
+    /// The defaults of its parts, 30 s to wait, 1 s for the other side of a WebSocket, 4,096 hosts remembered.
     fn default() -> Self {
         Self {
             server: ServerConfig::default(),
             endpoint: EndpointConfig::default(),
             wait_timeout: Duration::from_secs(30),
+            half_closed_timeout: Duration::from_secs(1),
             remembered_hosts: 4096,
             trust: Trust::default(),
             forwarding: Forwarding::default(),

@@ -74,8 +74,10 @@ impl Introduction {
             Some((known, element)) if known == host => element.clone(),
             _ => {
                 let mut element = format!("for={};proto=http", self.node);
-                // A host with a quote or a backslash has been refused before.
-                if let Ok(host) = host.to_str() {
+                // What is not a host, such as one with a quote or a backslash, has been refused before.
+                if let Ok(host) = host.to_str()
+                    && !host.is_empty()
+                {
                     element.push_str(&format!(";host=\"{host}\""));
                 }
                 let element = HeaderValue::try_from(element).expect("made of header values");

@@ -6,11 +6,19 @@ pub(crate) enum Frames {
     /// In a frame's head: so many bytes of it have come.
     Head { head: [u8; LONGEST_HEAD], length: usize },
     /// In a frame's payload: so many bytes are to come.
-    Payload { left: u64 },
+    Payload { left: u64, closes: bool },
+    /// Behind a Close frame: no other may follow it (section 5.5.1).
+    Closed,
 }
 
 /// Two bytes, eight of extended length, four of mask.
 const LONGEST_HEAD: usize = 14;
+
+/// The bits of the first byte that say what a frame is.
+const OPCODE: u8 = 0x0f;
+
+/// A Close frame.
+const CLOSE: u8 = 0x08;
 
 /// The bit that says that a mask follows.
 const MASKED: u8 = 0x80;
@@ -31,7 +39,12 @@ impl Default for Frames {
 impl Frames {
     /// Whether the last frame has ended and the next has not begun.
     pub(crate) fn is_between(&self) -> bool {
-        matches!(self, Self::Head { length: 0, .. })
+        matches!(self, Self::Head { length: 0, .. } | Self::Closed)
+    }
+
+    /// Whether a Close frame has passed.
+    pub(crate) fn has_closed(&self) -> bool {
+        matches!(self, Self::Closed)
     }
 
     /// Goes over all of `bytes`.
@@ -59,19 +72,29 @@ impl Frames {
                 head[*length] = bytes[0];
                 *length += 1;
                 if let Some(payload) = payload(&head[..*length]) {
-                    *self = if payload == 0 { Self::default() } else { Self::Payload { left: payload } };
+                    let closes = head[0] & OPCODE == CLOSE;
+                    *self = if payload == 0 {
+                        Self::after(closes)
+                    } else {
+                        Self::Payload { left: payload, closes }
+                    };
                 }
                 1
             }
-            Self::Payload { left } => {
+            Self::Payload { left, closes } => {
                 let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                 *left -= taken as u64;
                 if *left == 0 {
-                    *self = Self::default();
+                    *self = Self::after(*closes);
                 }
                 taken
             }
+            Self::Closed => bytes.len(),
         }
+    }
+
+    fn after(closes: bool) -> Self {
+        if closes { Self::Closed } else { Self::default() }
     }
 }
 
@@ -132,7 +155,7 @@ mod tests {
         for close in [GOING_AWAY, GOING_AWAY_MASKED] {
             let mut frames = Frames::default();
             frames.pass(close);
-            assert!(frames.is_between());
+            assert!(frames.is_between() && frames.has_closed());
         }
     }
 }

@@ -11,11 +11,11 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Removes what `Connection` names and the fields that are hop-by-hop by definition; `fields` are those of `headers`.
-/// `TE: trailers` stays: both of our sides can carry trailers.
-pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields) {
+/// `TE: trailers` stays: both of our sides can carry trailers. So does `request_id`, which may be ours.
+pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields, request_id: &HeaderName) {
     if fields.has(Fields::CONNECTION) {
         if names_fields(headers) {
-            strip_named(headers);
+            strip_named(headers, request_id);
         }
         headers.remove(CONNECTION);
     }
@@ -45,17 +45,28 @@ pub(crate) fn strip(headers: &mut HeaderMap, fields: Fields) {
 }
 
 /// The protocol that a request wants to switch to, or that a 101 response has switched to.
+///
+/// HTTP/2 is none of them, and RFC 9113 has retired that upgrade: in its tunnel a client would say to the server whatever it
+/// wants, past our fields and our rules.
 pub(crate) fn upgrade(headers: &HeaderMap, fields: Fields) -> Option<HeaderValue> {
     if !fields.has(Fields::UPGRADE) {
         return None;
     }
     let wanted = headers.get(UPGRADE)?;
+    if headers.get_all(UPGRADE).iter().any(names_http_2) {
+        return None;
+    }
     let connection = headers.get_all(CONNECTION).iter();
     let named = connection
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
     named.then(|| wanted.clone())
+}
+
+fn names_http_2(protocols: &HeaderValue) -> bool {
+    let mut protocols = protocols.as_bytes().split(|byte| *byte == b',');
+    protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"h2c"))
 }
 
 /// Asks the next hop to switch too.
@@ -72,7 +83,7 @@ fn names_fields(headers: &HeaderMap) -> bool {
     })
 }
 
-fn strip_named(headers: &mut HeaderMap) {
+fn strip_named(headers: &mut HeaderMap, request_id: &HeaderName) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -89,7 +100,9 @@ fn strip_named(headers: &mut HeaderMap) {
                     | http::header::AUTHORIZATION
                     | http::header::COOKIE
                     | TE
-            ) && !name.as_str().starts_with("x-forwarded-")
+            ) && *name != request_id
+                && !name.as_str().starts_with("x-forwarded-")
+                && !matches!(name.as_str(), "traceparent" | "tracestate")
         })
         .collect();
     for name in named {
@@ -103,7 +116,7 @@ mod tests {
 
     fn strip(headers: &mut HeaderMap) {
         let fields = Fields::of(headers);
-        super::strip(headers, fields);
+        super::strip(headers, fields, &HeaderName::from_static("x-request-id"));
     }
 
     fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {

@@ -34,6 +34,7 @@ mod switchboard;
 mod trace;
 mod tunnel;
 mod way;
+mod ways;
 
 pub use body::ResponseBody;
 pub use config::{Forwarding, Identity, Naming, SwitchboardConfig, Trust};

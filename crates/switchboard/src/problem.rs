@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
+use ostler_scope::BoxError;
 use serde::Serialize;
 
 /// Why the switchboard itself answers a request. Clients are told what they can act on; what a server printed and how
@@ -31,6 +32,37 @@ pub enum Problem {
     UpstreamDied,
     /// Ostler is shutting down.
     Draining,
+}
+
+/// A problem, and what the admin side is told of it besides.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) problem: Problem,
+    pub(crate) cause: Option<BoxError>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem, cause: None }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(problem: Problem, cause: impl Into<BoxError>) -> Self {
+        Self { problem, cause: Some(cause.into()) }
+    }
+
+    /// Writes it to the log under the id that the client is told.
+    pub(crate) fn log(&self, request_id: Option<&str>, host: Option<&str>) {
+        let problem = self.problem.name();
+        let cause = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
+        if self.problem.status().is_server_error() {
+            tracing::info!(request_id, host, problem, cause, "request failed");
+        } else {
+            // Strangers can ask for anything as often as they like.
+            tracing::debug!(request_id, host, problem, cause, "request refused");
+        }
+    }
 }
 
 /// The members of RFC 9457, and the id under which the admin side knows more.

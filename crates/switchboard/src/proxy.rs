@@ -1,12 +1,10 @@
 //! One worker's share of the switchboard: from a client's request to its server's response.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use ostler_http::Connection;
@@ -19,9 +17,11 @@ use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
+use crate::problem::Refusal;
 use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
+use crate::ways::Ways;
 use crate::{Problem, Routes, hop, request, trace};
 
 /// One worker's share of the switchboard. It never leaves its thread.
@@ -30,10 +30,7 @@ pub(crate) struct Proxy<F: Factory> {
     config: Arc<SwitchboardConfig>,
     routes: Arc<Routes<Target>>,
     pool: Pool<F>,
-    /// By name as it is written in requests, so that a warm request normalizes nothing.
-    remembered: RefCell<HashMap<Bytes, Rc<Way>>>,
-    /// By normalized name: two spellings share their connections.
-    ways: RefCell<HashMap<String, Rc<Way>>>,
+    ways: RefCell<Ways>,
     inventor: RefCell<trace::Inventor>,
     /// The switchboard sums them up.
     counters: Arc<Counters>,
@@ -58,15 +55,8 @@ where
         pool: Pool<F>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self {
-            config,
-            routes,
-            pool,
-            remembered: RefCell::default(),
-            ways: RefCell::default(),
-            inventor: RefCell::default(),
-            counters,
-        }
+        let ways = RefCell::new(Ways::new(config.remembered_hosts));
+        Self { config, routes, pool, ways, inventor: RefCell::default(), counters }
     }
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
@@ -92,11 +82,18 @@ where
         };
         let fields = Fields::of(request.headers());
         let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
-        let response = match self.forward(session, request, fields).await {
+        let host = request::admit(&mut request, fields);
+        let forwarded = match &host {
+            Ok(host) => self.forward(session, request, fields, host).await,
+            Err(problem) => Err((*problem).into()),
+        };
+        let response = match forwarded {
             Ok(response) => response,
-            Err(problem) => {
-                self.counters.problem(problem);
-                problem.response(id.as_ref().and_then(|id| id.to_str().ok())).map(ResponseBody::own)
+            Err(refusal) => {
+                self.counters.problem(refusal.problem);
+                let id = id.as_ref().and_then(|id| id.to_str().ok());
+                refusal.log(id, host.as_ref().ok().and_then(|host| host.to_str().ok()));
+                refusal.problem.response(id).map(ResponseBody::own)
             }
         };
         self.counters.response(response.status());
@@ -108,41 +105,47 @@ where
         session: &Session,
         mut request: Request<Incoming>,
         fields: Fields,
-    ) -> Result<Response<ResponseBody>, Problem> {
-        let host = request::admit(&mut request, fields)?;
-        let way = self.way(&host, request.headers())?;
+        host: &HeaderValue,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let way = self.way(host, request.headers())?;
         let (endpoint, lease) =
             way.lease(&self.pool, &self.config.endpoint, self.config.wait_timeout).await?;
 
-        let protocol = hop::upgrade(request.headers(), fields);
+        // RFC 9110, section 7.8: an HTTP/1.0 client cannot ask for it.
+        let may_switch = request.version() == Version::HTTP_11;
+        let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
         parts.version = Version::HTTP_11;
-        hop::strip(&mut parts.headers, fields);
+        hop::strip(&mut parts.headers, fields, &self.config.request_id_header);
         if fields.has(Fields::EXPECT) {
             // The client is told to go on when the server's connection takes the first of the body.
             parts.headers.remove(EXPECT);
         }
-        session.introduction.introduce(&mut parts.headers, fields, &host);
+        session.introduction.introduce(&mut parts.headers, fields, host);
         if let Some(protocol) = protocol {
             hop::set_upgrade(&mut parts.headers, protocol);
         }
         let body = RequestBody::from(body);
+        if body.is_of_unknown_length() {
+            // hyper would frame it by itself, but not for the methods that hardly ever have one.
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
 
-        let mut response =
-            endpoint.send(Request::from_parts(parts, body)).await.map_err(|error| unsent(&error))?;
+        let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
-        hop::strip(response.headers_mut(), fields);
+        hop::strip(response.headers_mut(), fields, &self.config.request_id_header);
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(client), Some(switched)) = (client, switched) else {
-                return Err(Problem::UpstreamDied);
+                return Err(Problem::UpstreamDied.into());
             };
             let server = hyper::upgrade::on(&mut response);
             let upgraded = session.connection.upgrade();
             let protocol = Protocol::of(&switched);
-            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease));
+            let half_closed = self.config.half_closed_timeout;
+            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease, half_closed));
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
         }
@@ -155,52 +158,40 @@ where
         let naming = &self.config.naming;
         let app = naming.app_header.as_ref().and_then(|header| headers.get(header));
         if app.is_none()
-            && let Some(way) = self.remembered.borrow().get(host.as_bytes())
+            && let Some(way) = self.ways.borrow().spelled(host.as_bytes())
         {
-            return Ok(Rc::clone(way));
+            return Ok(way);
         }
-        let (name, target) = request::names(host, app, naming)
+        let (name, target) = request::names(host, app, naming)?
             .find_map(|name| self.routes.find(&name).map(|target| (name, target)))
             .ok_or(Problem::UnknownHost)?;
-        let way = self.way_to(name, target);
+        let mut ways = self.ways.borrow_mut();
+        let way = ways.named(name, |name| match target {
+            Target::Pooled => Way::pooled(Key::from(name)),
+            Target::Fixed(address) => Way::fixed(address.clone(), self.config.endpoint.clone()),
+        });
         if app.is_none() {
-            let mut remembered = self.remembered.borrow_mut();
-            if remembered.len() >= self.config.remembered_hosts {
-                // Strangers choose the spelling of a host; forgetting them all costs each one lookup.
-                remembered.clear();
-            }
-            remembered.insert(Bytes::copy_from_slice(host.as_bytes()), Rc::clone(&way));
+            ways.remember(host.as_bytes(), &way);
         }
         Ok(way)
     }
 
-    fn way_to(&self, name: String, target: &Target) -> Rc<Way> {
-        let mut ways = self.ways.borrow_mut();
-        let way = ways.entry(name).or_insert_with_key(|name| {
-            Rc::new(match target {
-                Target::Pooled => Way::pooled(Key::from(name.as_str())),
-                Target::Fixed(address) => Way::fixed(address.clone(), self.config.endpoint.clone()),
-            })
-        });
-        Rc::clone(way)
-    }
-
     /// Closes connections unused for too long, and forgets the ways that nobody goes.
     pub(crate) fn sweep(&self) {
-        for way in self.ways.borrow().values() {
-            way.sweep();
-        }
-        self.remembered.borrow_mut().retain(|_, way| !way.is_unused());
-        self.ways.borrow_mut().retain(|_, way| Rc::strong_count(way) > 1 || !way.is_unused());
+        self.ways.borrow_mut().sweep();
     }
 }
 
-fn unsent(error: &SendError) -> Problem {
-    tracing::info!(error = error as &dyn std::error::Error, "no response from the server");
-    match error {
+fn unsent(error: SendError) -> Refusal {
+    let problem = match &error {
+        // It is the request's body that failed, on its way from the client.
+        SendError::Exchange { source, .. } if source.is_user() => {
+            Problem::BadRequest("the request body is malformed or incomplete")
+        }
         SendError::Connect { .. } | SendError::ConnectTimedOut { .. } => Problem::Unreachable,
         SendError::Exchange { .. } => Problem::UpstreamDied,
-    }
+    };
+    Refusal::new(problem, error)
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

@@ -35,6 +35,9 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
         (None, _) => None,
     };
     if let Some(authority) = request.uri().authority() {
+        if request.uri().scheme().is_none() {
+            return Err(Problem::BadRequest("only CONNECT has a host alone as its target"));
+        }
         // RFC 9112, section 3.2.2: the target's authority replaces the field.
         let host = HeaderValue::from_str(authority.as_str())
             .map_err(|_| Problem::BadRequest("the request target has no valid host"))?;
@@ -45,25 +48,36 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
     }
     match host {
         Some(host) => Ok(host),
-        None if request.version() == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
+        None if request.version() == Version::HTTP_10 => {
+            // The server is asked in HTTP/1.1, which wants the field even if there is nothing to say.
+            let none = HeaderValue::from_static("");
+            request.headers_mut().insert(HOST, none.clone());
+            Ok(none)
+        }
         None => Err(Problem::BadRequest("no Host field")),
     }
 }
 
 /// The names under which a request's rule is searched, one after another: the host, its first label, what the application
 /// header says, the default. Only what is configured and a valid host name is among them.
+///
+/// A `Host` that is there and no host is refused (RFC 9112, section 3.2): servers get to see it, in `Forwarded` too.
 pub(crate) fn names(
     host: &HeaderValue,
     app: Option<&HeaderValue>,
     naming: &Naming,
-) -> impl Iterator<Item = String> {
+) -> Result<impl Iterator<Item = String>, Problem> {
     let read = |value: &HeaderValue| requested_host(std::str::from_utf8(value.as_bytes()).ok()?).ok();
+    let is_none = host.is_empty();
     let host = read(host);
+    if host.is_none() && !is_none {
+        return Err(Problem::BadRequest("the host is not a valid one"));
+    }
     let label =
         host.as_ref().filter(|_| naming.first_label).and_then(HostName::first_label).map(str::to_owned);
     let host = host.map(|host| host.as_str().to_owned());
     let app = app.and_then(read).map(|app| app.as_str().to_owned());
-    [host, label, app, naming.default_host.clone()].into_iter().flatten()
+    Ok([host, label, app, naming.default_host.clone()].into_iter().flatten())
 }
 
 #[cfg(test)]
@@ -110,7 +124,7 @@ mod tests {
         let naming = Naming { app_header: None, first_label: true, default_host: Some("default".to_owned()) };
         let found = |host: &str, app: Option<&str>, naming: &Naming| {
             let value = |text| HeaderValue::from_str(text).unwrap();
-            names(&value(host), app.map(value).as_ref(), naming).collect::<Vec<_>>()
+            names(&value(host), app.map(value).as_ref(), naming).unwrap().collect::<Vec<_>>()
         };
         assert_eq!(
             found("Shop.example.com:80", Some("cart"), &naming),
@@ -119,6 +133,6 @@ mod tests {
         assert_eq!(found("shop:80", None, &naming), ["shop", "default"]);
         assert_eq!(found("127.0.0.1:80", None, &naming), ["127.0.0.1", "default"]);
         assert_eq!(found("[::1]:80", None, &naming), ["[::1]", "default"]);
-        assert_eq!(found("a b", Some("c d"), &Naming::default()), [""; 0]);
+        assert_eq!(found("", Some("c d"), &Naming::default()), [""; 0]);
     }
 }

@@ -1,6 +1,8 @@
 //! An upgraded connection, such as a WebSocket, between a client and its server.
 
 use std::io;
+use std::pin::pin;
+use std::time::Duration;
 
 use http::HeaderValue;
 use hyper::upgrade::{OnUpgrade, Upgraded as Stream};
@@ -9,6 +11,7 @@ use ostler_http::{Ending, Upgraded};
 use ostler_net::Address;
 use ostler_pool::Lease;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional, split};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::frames::{Frames, GOING_AWAY, GOING_AWAY_MASKED};
@@ -32,7 +35,7 @@ impl Protocol {
     }
 }
 
-/// Copies both ways until both sides have ended, one of them fails, or the client's server aborts. The lease is held
+/// Copies both ways until both sides have ended (a WebSocket: `half_closed_timeout` after the first), one of them fails, or the client's server aborts. The lease is held
 /// all the while: an open tunnel is use, whether or not anything passes.
 ///
 /// When the client's server drains, both ends of a WebSocket are sent a Close frame with code 1001, and are given until
@@ -43,11 +46,12 @@ pub(crate) async fn tunnel(
     protocol: Protocol,
     upgraded: Upgraded,
     lease: Option<Lease<Address>>,
+    half_closed_timeout: Duration,
 ) {
     let copying = async {
         let (client, server) = tokio::try_join!(client, server).map_err(io::Error::other)?;
         match protocol {
-            Protocol::WebSocket => websocket(client, server, &upgraded).await,
+            Protocol::WebSocket => websocket(client, server, &upgraded, half_closed_timeout).await,
             Protocol::Other => {
                 copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await.map(|_| ())
             }
@@ -71,15 +75,26 @@ async fn aborted(upgraded: &Upgraded, protocol: Protocol) {
     }
 }
 
-async fn websocket(client: Stream, server: Stream, upgraded: &Upgraded) -> io::Result<()> {
+/// A WebSocket that one side has closed is over (RFC 6455, section 7.1): the other side has `half_closed_timeout` for its last
+/// words. Without it, a server that does not mind would be in use for ever by a client that is gone, and a client that waits
+/// for its server to close, as it should, would hold up a drain.
+async fn websocket(
+    client: Stream,
+    server: Stream,
+    upgraded: &Upgraded,
+    half_closed_timeout: Duration,
+) -> io::Result<()> {
     let (from_client, to_client) = split(TokioIo::new(client));
     let (from_server, to_server) = split(TokioIo::new(server));
     let finishing = CancellationToken::new();
     let copying = async {
-        tokio::try_join!(
-            copy(from_client, to_server, &finishing, GOING_AWAY_MASKED),
-            copy(from_server, to_client, &finishing, GOING_AWAY),
-        )
+        let mut up = pin!(copy(from_client, to_server, &finishing, GOING_AWAY_MASKED));
+        let mut down = pin!(copy(from_server, to_client, &finishing, GOING_AWAY));
+        let other = tokio::select! {
+            ended = &mut up => ended.map(|()| down),
+            ended = &mut down => ended.map(|()| up),
+        };
+        timeout(half_closed_timeout, other?).await.unwrap_or(Ok(()))
     };
     let obeying = async {
         upgraded.asked_to(Ending::Finish).await;
@@ -87,13 +102,13 @@ async fn websocket(client: Stream, server: Stream, upgraded: &Upgraded) -> io::R
         upgraded.asked_to(Ending::Abort).await;
     };
     tokio::select! {
-        copied = copying => copied.map(|_| ()),
+        copied = copying => copied,
         () = obeying => Err(io::Error::new(io::ErrorKind::TimedOut, "the drain deadline passed")),
     }
 }
 
-/// Copies frames until `from` ends. Once `finishing` fires, what is under way is finished, `goodbye` is sent, and the rest
-/// is read and dropped: the answer to a goodbye that the other side gets from us too.
+/// Copies frames until `from` ends. Once `finishing` fires, what is under way is finished, `goodbye` is sent unless `from`
+/// has said its own, and the rest is read and dropped: the answer to a goodbye that the other side gets from us too.
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -119,8 +134,10 @@ async fn copy(
         };
         to.write_all(&chunk[..passing]).await?;
     }
-    to.write_all(goodbye).await?;
-    to.flush().await?;
+    if !frames.has_closed() {
+        to.write_all(goodbye).await?;
+        to.flush().await?;
+    }
     while from.read(&mut chunk).await? > 0 {}
     to.shutdown().await
 }

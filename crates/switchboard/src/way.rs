@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::Problem;
 use crate::body::RequestBody;
+use crate::problem::Refusal;
 
 /// One worker's way to one server: the lease comes first, then a connection to that generation of it.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Way {
         pool: &Pool<F>,
         config: &EndpointConfig,
         wait: Duration,
-    ) -> Result<(Rc<Endpoint<RequestBody>>, Option<Lease<Address>>), Problem>
+    ) -> Result<(Rc<Endpoint<RequestBody>>, Option<Lease<Address>>), Refusal>
     where
         F: Factory<Resource: Resource<Address = Address>>,
     {
@@ -60,7 +61,7 @@ impl Way {
             return Ok((Rc::clone(&current.endpoint), Some(lease)));
         }
         // Boxed, so that the requests that need not wait, which are nearly all, do not carry the room for it.
-        let lease = Box::pin(pool.get_or_create(key, Instant::now() + wait)).await.map_err(problem)?;
+        let lease = Box::pin(pool.get_or_create(key, Instant::now() + wait)).await.map_err(refusal)?;
         let mut current = current.borrow_mut();
         let endpoint = match &*current {
             // Another request of this worker was here first.
@@ -100,15 +101,16 @@ impl Way {
     }
 }
 
-fn problem(error: LeaseError) -> Problem {
-    match error {
+fn refusal(error: LeaseError) -> Refusal {
+    let problem = match &error {
         LeaseError::Exhausted { retry_after } | LeaseError::QuotaExhausted { retry_after, .. } => {
-            Problem::Full(retry_after)
+            Problem::Full(*retry_after)
         }
         LeaseError::StartFailed(_) => Problem::StartFailed,
         LeaseError::StartTimedOut(_) => Problem::StartTimedOut,
-        LeaseError::BackingOff { retry_after, .. } => Problem::BackingOff(retry_after),
+        LeaseError::BackingOff { retry_after, .. } => Problem::BackingOff(*retry_after),
         LeaseError::DeadlinePassed => Problem::WaitTimedOut,
         LeaseError::Closed => Problem::Draining,
-    }
+    };
+    Refusal::new(problem, error)
 }

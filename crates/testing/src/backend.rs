@@ -73,8 +73,8 @@ impl Peer {
     ///
     /// # Panics
     /// When the connection is broken.
-    pub async fn send(&mut self, bytes: &str) {
-        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// The next request head, or None when the proxy has closed the connection.
@@ -98,6 +98,17 @@ impl Peer {
                 return None;
             }
         }
+    }
+
+    /// Exactly `count` bytes, or None when the proxy closes before.
+    pub async fn read_bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.read.len() < count {
+            if self.stream.read_buf(&mut self.read).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+        let rest = self.read.split_off(count);
+        Some(std::mem::replace(&mut self.read, rest))
     }
 
     /// What has been read and not been asked for.

@@ -28,8 +28,8 @@ impl Client {
     ///
     /// # Panics
     /// When the connection is broken.
-    pub async fn send(&mut self, bytes: &str) {
-        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Reads until `end` has come and returns everything up to it.

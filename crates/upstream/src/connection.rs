@@ -6,6 +6,7 @@ use hyper_util::rt::TokioIo;
 use ostler_net::{Address, Stream};
 use tokio::time::timeout;
 
+use crate::io::Patient;
 use crate::{EndpointConfig, SendError};
 
 /// Connects and leaves the connection's own task running on this thread. The task ends when the sender is dropped and
@@ -20,7 +21,7 @@ where
         .map_err(|_| SendError::ConnectTimedOut { address: address.clone(), after })?
         .map_err(|source| SendError::Connect { address: address.clone(), source })?;
     let (sender, connection) = http1::Builder::new()
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Patient::new(stream)))
         .await
         .map_err(|source| SendError::Exchange { address: address.clone(), source })?;
     let address = address.clone();

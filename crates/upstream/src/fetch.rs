@@ -3,8 +3,8 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use ostler_net::{Address, Stream};
@@ -35,6 +35,8 @@ pub enum FetchError {
         address: Address,
         /// The bound, in bytes.
         limit: usize,
+        /// What the server answered, for who wants to know no more.
+        status: StatusCode,
     },
 }
 
@@ -57,14 +59,13 @@ pub async fn fetch(
     let responding = async {
         let response = sender.send_request(request.map(|()| Empty::<Bytes>::new())).await;
         let (parts, body) = response.map_err(exchange)?.into_parts();
+        let status = parts.status;
         match Limited::new(body, limit).collect().await {
             Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(FetchError::TooLong { address: address.clone(), limit })
-            }
             Err(error) => match error.downcast::<hyper::Error>() {
                 Ok(source) => Err(exchange(*source)),
-                Err(_) => Err(FetchError::TooLong { address: address.clone(), limit }),
+                // The limit is the only other error.
+                Err(_) => Err(FetchError::TooLong { address: address.clone(), limit, status }),
             },
         }
     };

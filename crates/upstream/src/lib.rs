@@ -23,6 +23,7 @@ mod connection;
 mod endpoint;
 mod error;
 mod fetch;
+mod io;
 mod reply;
 
 pub use config::EndpointConfig;

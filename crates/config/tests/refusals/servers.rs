@@ -199,14 +199,14 @@ fn a_placeholder_exists_and_fits_the_server() {
       |
       = help: did you mean `{port}`?
     "#);
-    assert_snapshot!(shop("command = [\"node\", \"{socket}\"]"), @r#"
+    assert_snapshot!(shop("command = [\"node\", \"{socket}\"]\nsocket = false"), @r#"
     error: `server[0].command[1]` has `{socket}`, but this server has a port and no socket
      --> ostler.toml:3:20
       |
     3 | command = ["node", "{socket}"]
       |                    ^^^^^^^^^^ nothing to put here
       |
-      = help: set `socket = true`, or write `{port}`
+      = help: write `{port}`, or set `socket = true`
     "#);
     assert_snapshot!(shop("command = [\"node\", \"{port}\"]\nsocket = true"), @r#"
     error: `server[0].command[1]` has `{port}`, but this server has a socket and no port
@@ -215,7 +215,7 @@ fn a_placeholder_exists_and_fits_the_server() {
     3 | command = ["node", "{port}"]
       |                    ^^^^^^^^ nothing to put here
       |
-      = help: write `{socket}`, or remove `socket = true`
+      = help: write `{socket}`, or set `socket = false`
     "#);
 }
 

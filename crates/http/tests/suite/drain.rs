@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use ostler_http::{Connection, Drain, Ending, Phase, Server, ServerConfig};
+use ostler_http::{Connection, Drain, Ending, Phase, Server, ServerConfig, Workers, WorkersConfig};
 use ostler_net::Stream;
 use ostler_scope::{Deadline, Scope};
 use tokio::sync::Notify;
@@ -75,8 +75,54 @@ async fn a_connection_still_in_the_accept_queue_is_served() {
     .unwrap();
     let drain = server.drain(Deadline::after(PATIENCE)).await;
     assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
-    // Accepted and closed in order, not reset.
-    queued.read_to_close().await.unwrap();
+    let answer = queued.read_to_close().await.unwrap();
+    assert!(answer.ends_with("served"), "{answer:?}");
+    assert!(scope.halt().await.error.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_waits_for_its_worker_when_the_drain_begins_is_served() {
+    let scope = Scope::root("test").open().unwrap();
+    let threads = std::num::NonZeroUsize::new(1);
+    let workers = Workers::start(&scope, WorkersConfig { threads }).unwrap();
+    let (blocked, mut is_blocked) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(std::sync::Mutex::new(released));
+    let config = ServerConfig::default();
+    let server = Server::start_on(&scope, "one", listener().await, config, &workers, move |_worker| {
+        let (blocked, released) = (blocked.clone(), Arc::clone(&released));
+        move |connection: &Arc<Connection>| {
+            let (blocked, released) = (blocked.clone(), Arc::clone(&released));
+            let connection = Arc::clone(connection);
+            service_fn(move |request: Request<Incoming>| {
+                if request.uri().path() == "/block" {
+                    blocked.send(Arc::clone(&connection)).unwrap();
+                    released.lock().unwrap().recv().unwrap();
+                }
+                async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"served")))) }
+            })
+        }
+    })
+    .unwrap();
+    let mut first = Client::connect(server.address()).await;
+    first.send("GET /block HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let connection = is_blocked.recv().await.unwrap();
+    let mut queued = Client::connect(server.address()).await;
+    queued.send("GET /q HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let draining = tokio::spawn({
+        let server = server.clone();
+        async move { server.drain(Deadline::after(PATIENCE)).await }
+    });
+    while !connection.is_draining() {
+        tokio::task::yield_now().await;
+    }
+    drop(connection);
+    release.send(()).unwrap();
+    first.read_to("served").await;
+    let answer = queued.read_to_close().await.unwrap();
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("served"), "{answer}");
+    let drain = draining.await.unwrap();
+    assert!(matches!(drain, Drain::Drained { served: 2, .. }), "{drain}");
     assert!(scope.halt().await.error.is_none());
 }
 
@@ -147,6 +193,33 @@ async fn a_halted_scope_drains_and_reports_what_it_cut() {
     let report = scope.halt_by(&Deadline::after(Duration::from_millis(20))).await;
     let error = report.error.expect("a cut response is reported");
     assert!(error.to_string().contains("drain deadline passed"), "{error}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_wait_for_a_worker_that_dies_are_not_counted_for_ever() {
+    let scope = Scope::root("test").open().unwrap();
+    let threads = std::num::NonZeroUsize::new(1);
+    let workers = Workers::start(&scope, WorkersConfig { threads }).unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(std::sync::Mutex::new(released));
+    let config = ServerConfig { drain_timeout: Duration::from_millis(20), ..ServerConfig::default() };
+    let server = Server::start_on(&scope, "dying", listener().await, config, &workers, move |_worker| {
+        let released = Arc::clone(&released);
+        move |_connection: &Arc<Connection>| {
+            released.lock().unwrap().recv().expect("as the test wants");
+            service_fn(async |_request: Request<Incoming>| {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+            })
+        }
+    })
+    .unwrap();
+    let _clients = [Client::connect(server.address()).await, Client::connect(server.address()).await];
+    while server.connections() < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(release);
+    assert!(scope.halt().await.error.is_some());
     assert_eq!(server.connections(), 0);
 }
 

@@ -97,6 +97,10 @@ impl Ostler {
         command
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
@@ -106,6 +110,13 @@ impl Ostler {
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let status = self.process.wait().unwrap();
         (status.code(), self.log.to_the_end())
+    }
+
+    /// The same, with the directory it ran in.
+    pub(crate) fn end_with_directory(mut self) -> (Option<i32>, String, Directory) {
+        let directory = std::mem::replace(&mut self.directory, Directory::new());
+        let (code, log) = self.end();
+        (code, log, directory)
     }
 
     /// Waits until the log has this text.
@@ -235,7 +246,7 @@ pub(crate) fn command(directory: &Path) -> Command {
 
 /// The first of a few ports that are free now. Tests run side by side, so it is a random one; a port that is taken
 /// meanwhile is skipped by Ostler.
-fn free_ports() -> u16 {
+pub(crate) fn free_ports() -> u16 {
     loop {
         let base = fastrand::u16(20_000..32_000);
         if (base..base + RANGE).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {

@@ -58,7 +58,7 @@ fn a_stuck_client_of_the_admin_api_is_no_cut_response() {
 fn a_drain_on_request_is_success() {
     let ostler = Ostler::serve(HELLO);
     get(ostler.switchboard, "hello.localhost", "/").with(200);
-    ostler.ask(&["drain"]).with(0).says("drained in").says("after 1 responses");
+    ostler.ask(&["drain"]).with(0).says("drained in").says("after 1 response");
     assert_eq!(ostler.end().0, Some(0));
 }
 

@@ -14,7 +14,6 @@ use ostler_scope::{Closed, Deadline, Group, Report, Scope, Task, TaskError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::shared::{AddressOf, Answer, Running, Shared};
 use crate::machine::{Deed, Input, Order};
@@ -25,14 +24,12 @@ use crate::{Factory, Generation, Key, Policy, SharedError, Start};
 pub(crate) struct Ears {
     /// Where servers live; each is a member with a scope of its own.
     pub(crate) servers: Group,
-    /// The pool's scope halts.
-    pub(crate) halting: CancellationToken,
     pub(crate) rings: UnboundedReceiver<Ring>,
 }
 
 /// Runs until the pool's scope aborts it, which it does when all servers are gone.
 pub(crate) async fn drive<F: Factory>(shared: Arc<Shared<F>>, ears: Ears) -> Result<(), Infallible> {
-    let Ears { servers, halting, mut rings } = ears;
+    let Ears { servers, mut rings } = ears;
     let mut endings = FuturesUnordered::new();
     let mut checks = FuturesUnordered::new();
     let mut closing = false;
@@ -62,10 +59,6 @@ pub(crate) async fn drive<F: Factory>(shared: Arc<Shared<F>>, ears: Ears) -> Res
             Some((key, generation, report)) = endings.next() => end(&shared, &key, generation, report),
             Some((key, generation, result)) = checks.next() => judge(&shared, key, generation, result),
             () = at(alarm) => shared.tell(Input::Tick),
-            () = halting.cancelled(), if !closing => {
-                closing = true;
-                shared.tell(Input::Close);
-            }
             () = expired(drain.as_ref()), if !closing => {
                 closing = true;
                 shared.tell(Input::Close);

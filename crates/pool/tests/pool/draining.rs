@@ -155,6 +155,19 @@ async fn halting_the_scope_stops_everything_and_settles_everybody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_halted_pool_asks_its_servers_to_finish_before_it_ends_them() {
+    let mut stage = Stage::new(PoolConfig::default(), Policy::default());
+    let (lease, hand) = stage.ready("a").await;
+    let halting = tokio::spawn(stage.scope.halt());
+    lease.draining().await;
+    settle().await;
+    assert!(!halting.is_finished(), "a lease was cut although there was time");
+    drop(lease);
+    assert!(halting.await.unwrap().is_clean());
+    assert_eq!(hand.drains.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pool_is_found_in_the_context_of_its_servers() {
     let mut stage = Stage::new(PoolConfig::default(), Policy::default());
     let _call = stage.call("a");

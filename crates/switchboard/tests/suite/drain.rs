@@ -125,3 +125,44 @@ async fn both_ends_of_a_websocket_are_told_1001_after_the_frame_under_way() {
     assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
     stage.end().await;
 }
+
+#[tokio::test]
+async fn a_websocket_end_that_has_been_sent_a_close_is_sent_no_second_one() {
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let told = Arc::new(std::sync::Mutex::new(Some(told)));
+    let closed = Arc::new(Notify::new());
+    let close = Arc::clone(&closed);
+    let backend = Backend::start(move |_number, mut peer| {
+        let (told, close) = (Arc::clone(&told), Arc::clone(&close));
+        async move {
+            peer.head().await;
+            peer.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            )
+            .await;
+            peer.read_bytes(8).await;
+            close.notify_one();
+            peer.closed().await;
+            let _ = told.lock().unwrap().take().unwrap().send(peer.rest());
+        }
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.read_to("\r\n\r\n").await;
+    client.send(b"\x88\x82\0\0\0\0\x03\xe8").await;
+    closed.notified().await;
+    let draining = tokio::spawn({
+        let switchboard = stage.switchboard.clone();
+        async move { switchboard.drain(Deadline::after(PATIENCE)).await }
+    });
+    assert_eq!(client.read_bytes(4).await, b"\x88\x02\x03\xe9");
+    drop(client);
+    assert_eq!(heard.await.unwrap(), b"");
+    let drain = draining.await.unwrap();
+    assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
+    stage.end().await;
+}

@@ -6,3 +6,4 @@ mod exchange;
 mod failures;
 mod stage;
 mod streams;
+mod wire;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 use crate::stage::{Cast, Stage};
@@ -71,6 +72,28 @@ async fn an_upgraded_connection_passes_bytes_both_ways_and_holds_a_lease_to_its_
 }
 
 #[tokio::test]
+async fn a_websocket_whose_client_is_gone_is_over_even_if_its_server_stays() {
+    let backend = Backend::start(|_number, mut peer| async move {
+        peer.head().await;
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
+        peer.closed().await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client
+        .send("GET /ws HTTP/1.1\r\nHost: a.localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    client.read_to("\r\n\r\n").await;
+    assert_eq!(stage.leases("a.localhost"), 1);
+    drop(client);
+    stage.until_leases("a.localhost", 0).await;
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_refused_upgrade_is_an_ordinary_answer() {
     let backend = Backend::answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
@@ -133,6 +156,30 @@ async fn an_early_answer_to_a_long_upload_arrives() {
     client.send("POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 1000000\r\n\r\nsome").await;
     assert!(client.read_to("big").await.starts_with("HTTP/1.1 413 "));
     drop(client);
+    stage.until_leases("a.localhost", 0).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_early_answer_arrives_even_if_its_server_closes_and_lets_the_upload_break() {
+    let backend = Backend::start(|_number, mut peer| async move {
+        peer.head().await;
+        peer.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig")
+            .await;
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    for round in 0..20 {
+        let mut client = ostler_net::Stream::connect(stage.switchboard.address()).await.unwrap();
+        let length = 4 * 1024 * 1024;
+        let head = format!("POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        // The upload may well be cut off.
+        let _ = client.write_all(&vec![0; length]).await;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"big") && matches!(client.read_buf(&mut answer).await, Ok(1..)) {}
+        assert!(answer.starts_with(b"HTTP/1.1 413 "), "{round}: {}", String::from_utf8_lossy(&answer));
+    }
     stage.until_leases("a.localhost", 0).await;
     stage.end().await;
 }

@@ -31,6 +31,7 @@ pub(super) fn config() -> PoolConfig {
         backoff: Backoff { initial: ms(5), max: ms(20), factor: 2.0, jitter: 0.5, forgiven_after: ms(60) },
         breaker: Breaker { failures: 3, open_for: ms(50) },
         max_remembered_failures: 2,
+        ..PoolConfig::default()
     }
 }
 
