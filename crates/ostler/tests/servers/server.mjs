@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 
 const habits = new Set(process.argv.slice(2));
 const open = [];
+const gone = [];
 let sick = false;
 
 const answers = {
@@ -33,6 +34,11 @@ const answers = {
     });
     request.on("end", () => response.end(JSON.stringify({ length, sha256: digest.digest("hex") })));
   },
+  // Answers once the client of an upload that was begun is gone.
+  "/upload": (_, response) => {
+    response.on("close", () => gone.forEach((waiting) => waiting.end("gone")));
+  },
+  "/gone": (_, response) => gone.push(response),
   "/back": (request, response) => request.pipe(response),
   "/trailers": (request, response) => {
     response.writeHead(200, { Trailer: "X-Seen, X-Last" });
@@ -116,4 +122,5 @@ process.on("SIGTERM", () => {
 });
 
 const place = habits.has("taken") ? Number(process.env.TAKEN) : (process.env.SOCKET ?? Number(process.env.PORT));
-server.listen(typeof place === "number" ? { port: place, host: "127.0.0.1" } : place);
+if (habits.has("never-ready")) setInterval(() => {}, 1000);
+else server.listen(typeof place === "number" ? { port: place, host: "127.0.0.1" } : place);

@@ -12,6 +12,7 @@ mod endings;
 mod hydra;
 mod hydra_life;
 mod keep_alive;
+mod mishaps;
 mod processes;
 mod raw;
 mod runtime;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::failures::Failed;
 use super::input::Deed;
 use super::server::{Ending, Phase};
+use super::timers::after;
 use super::{Machine, Mode};
 use crate::{
     EventKind, EvictCause, Generation, HaltedElsewhere, Key, LeaseError, NotReadyInTime, SharedError,
@@ -23,8 +24,11 @@ impl<A: Clone> Machine<A> {
         error: SharedError,
     ) {
         let Some(server) = self.server(key, generation) else { return };
-        let Phase::Starting { .. } = server.phase else { return };
-        self.give_up(now, key, generation, error, LeaseError::StartFailed);
+        let Phase::Starting { cut_at } = server.phase else { return };
+        // A factory that keeps its deadline says what it was waiting for within the grace; the reason is still the time.
+        let is_late = after(now, server.policy.start_grace) >= cut_at;
+        let answer = if is_late { LeaseError::StartTimedOut } else { LeaseError::StartFailed };
+        self.give_up(now, key, generation, error, answer);
     }
 
     pub(super) fn start_timed_out(&mut self, now: Instant, key: &Key) {

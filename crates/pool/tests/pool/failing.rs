@@ -76,7 +76,7 @@ async fn a_factory_that_keeps_the_deadline_gets_to_say_what_it_waited_for() {
     backstage.start.deadline.expired().await;
     backstage.fail("no answer on /health; stderr: oops");
     match call.await.unwrap() {
-        Err(LeaseError::StartFailed(failure)) => assert!(failure.error.to_string().ends_with("oops")),
+        Err(LeaseError::StartTimedOut(failure)) => assert!(failure.error.to_string().ends_with("oops")),
         other => panic!("{other:?}"),
     }
 }
