@@ -7,6 +7,7 @@ const habits = new Set(process.argv.slice(2));
 const open = [];
 const gone = [];
 let sick = false;
+let asked = false;
 
 const answers = {
   "/health": (_, response) => response.writeHead(sick ? 500 : 200).end(),
@@ -23,7 +24,7 @@ const answers = {
   "/never": () => {},
   "/half": (_, response) => response.write("the first half\n"),
   // Answers when the server is asked to end.
-  "/until-asked": (_, response) => open.push(response),
+  "/until-asked": (_, response) => (asked ? response.end("asked\n") : open.push(response)),
   // Tells how much came, when all of it has.
   "/count": (request, response) => {
     const digest = createHash("sha256");
@@ -117,6 +118,7 @@ function unmasked(frame) {
 }
 
 process.on("SIGTERM", () => {
+  asked = true;
   open.forEach((response) => response.end("asked\n"));
   if (!habits.has("stays")) process.exit(0);
 });
