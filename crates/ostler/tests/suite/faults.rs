@@ -1,5 +1,5 @@
-//! The faults of the tutorial that Ostler grew from, each by the test that would have found it. What becomes of a server
-//! is in `hydra_life`.
+//! Faults that a host of servers easily has: one server's trouble becomes another's, or nobody hears of it. What becomes of
+//! one server over its life is in `fault_lives`.
 
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! What the tutorial had no answer to: eviction, idle timeouts, health checks with restarts, and deadlines for drains.
+//! The life of one server: eviction, idle timeouts, health checks with restarts, and deadlines for drains.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
