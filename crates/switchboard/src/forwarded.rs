@@ -81,7 +81,9 @@ impl Introduction {
                     element.push_str(&format!(";host=\"{host}\""));
                 }
                 let element = HeaderValue::try_from(element).expect("made of header values");
-                *last = Some((host.clone(), element.clone()));
+                // A clone would keep the whole buffer alive that the request was read into.
+                let host = HeaderValue::from_bytes(host.as_bytes()).expect("it is a header value");
+                *last = Some((host, element.clone()));
                 element
             }
         }
