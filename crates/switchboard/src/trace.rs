@@ -41,8 +41,8 @@ pub(crate) struct Identities<'a> {
 }
 
 impl Identities<'_> {
-    /// Gives a request an id and a trace as the rules want it, and returns the id; `fields` are those it has. A new request id is the new trace's id,
-    /// so that either finds the other.
+    /// Gives a request an id and a trace as the rules want it, and returns the id; `fields` are those it has. A new
+    /// request id is the new trace's id, so that either finds the other.
     pub(crate) fn identify(
         self,
         headers: &mut HeaderMap,

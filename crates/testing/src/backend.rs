@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ostler_net::{Address, Listener, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -17,6 +18,17 @@ pub struct Backend {
     pub address: Address,
     connections: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
+}
+
+/// A [`Backend`] that keeps its clients waiting.
+#[derive(Debug)]
+pub struct Held {
+    /// The server.
+    pub backend: Backend,
+    /// Notified by each request head.
+    pub arrived: Arc<Notify>,
+    /// Notify it to let one request be answered.
+    pub release: Arc<Notify>,
 }
 
 /// One connection to a [`Backend`].
@@ -60,6 +72,24 @@ impl Backend {
             }
         })
         .await
+    }
+
+    /// Gives each connection one answer, once it is released.
+    pub async fn holding(answer: &'static str) -> Held {
+        let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (arrive, released) = (Arc::clone(&arrived), Arc::clone(&release));
+        let backend = Self::start(move |_number, mut peer| {
+            let (arrive, released) = (Arc::clone(&arrive), Arc::clone(&released));
+            async move {
+                peer.head().await;
+                arrive.notify_one();
+                released.notified().await;
+                peer.send(answer).await;
+                peer.closed().await;
+            }
+        })
+        .await;
+        Held { backend, arrived, release }
     }
 
     /// Connections accepted so far.

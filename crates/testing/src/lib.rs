@@ -17,7 +17,7 @@
 mod backend;
 mod client;
 
-pub use backend::{Backend, Peer};
+pub use backend::{Backend, Held, Peer};
 pub use client::Client;
 
 /// How long a test waits for what must happen before it says that it did not.

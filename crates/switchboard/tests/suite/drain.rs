@@ -8,8 +8,7 @@ use ostler_scope::Deadline;
 use tokio::sync::Notify;
 
 use crate::stage::{Cast, Stage};
-use ostler_testing::Backend;
-use ostler_testing::PATIENCE;
+use ostler_testing::{Backend, Held, PATIENCE};
 
 const SSE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n8\r\ndata: a\n\r\n";
 
@@ -33,27 +32,14 @@ async fn an_event_stream_ends_cleanly_at_once() {
 
 #[tokio::test]
 async fn a_response_in_flight_is_finished_before_its_server_is_stopped() {
-    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (arrive, released) = (Arc::clone(&arrived), Arc::clone(&release));
-    let backend = Backend::start(move |_number, mut peer| {
-        let (arrive, released) = (Arc::clone(&arrive), Arc::clone(&released));
-        async move {
-            peer.head().await;
-            arrive.notify_one();
-            released.notified().await;
-            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-            peer.closed().await;
-        }
-    })
-    .await;
+    let Held { backend, arrived, release } =
+        Backend::holding("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
     let mut client = stage.client().await;
     client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
     arrived.notified().await;
     let halting = stage.scope.halt();
-    while ostler_net::Stream::connect(stage.switchboard.address()).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    stage.until_closed().await;
     assert_eq!(stage.leases("a.localhost"), 1);
     release.notify_one();
     let answer = client.read_to_close().await.unwrap();
@@ -114,9 +100,7 @@ async fn both_ends_of_a_websocket_are_told_1001_after_the_frame_under_way() {
         let switchboard = stage.switchboard.clone();
         async move { switchboard.drain(Deadline::after(PATIENCE)).await }
     });
-    while ostler_net::Stream::connect(stage.switchboard.address()).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    stage.until_closed().await;
     halfway.notify_one();
     assert_eq!(client.read_bytes(6).await, b"lo\x88\x02\x03\xe9");
     drop(client);

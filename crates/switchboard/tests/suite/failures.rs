@@ -10,8 +10,7 @@ use ostler_switchboard::SwitchboardConfig;
 use tokio::sync::Notify;
 
 use crate::stage::{Cast, Setting, Stage};
-use ostler_testing::Backend;
-use ostler_testing::Client;
+use ostler_testing::{Backend, Client, Held};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -84,19 +83,7 @@ async fn a_start_that_takes_too_long_is_504() {
 
 #[tokio::test]
 async fn a_full_pool_is_503_with_retry_after_and_what_runs_is_not_touched() {
-    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (arrive, released) = (Arc::clone(&arrived), Arc::clone(&release));
-    let backend = Backend::start(move |_number, mut peer| {
-        let (arrive, released) = (Arc::clone(&arrive), Arc::clone(&released));
-        async move {
-            peer.head().await;
-            arrive.notify_one();
-            released.notified().await;
-            peer.send(OK).await;
-            peer.head().await;
-        }
-    })
-    .await;
+    let Held { backend, arrived, release } = Backend::holding(OK).await;
     let cast = Cast::default().with("a.localhost", &backend.address).with("b.localhost", &backend.address);
     let pool =
         PoolConfig { max_servers: 1, wait_timeout: Duration::from_millis(50), ..PoolConfig::default() };

@@ -161,6 +161,13 @@ impl Stage {
         });
     }
 
+    /// Waits until the switchboard accepts no more connections.
+    pub(crate) async fn until_closed(&self) {
+        while ostler_net::Stream::connect(self.switchboard.address()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) async fn end(self) {
         let report = self.scope.halt().await;
         assert!(report.error.is_none() && report.stuck.is_empty(), "{report:?}");
