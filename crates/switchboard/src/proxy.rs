@@ -126,6 +126,9 @@ where
         if let Some(protocol) = protocol {
             hop::set_upgrade(&mut parts.headers, protocol);
         }
+        if fields.has(Fields::TE) {
+            hop::name_te(&mut parts.headers);
+        }
         let (body, lease) = RequestBody::new(body, lease);
         if body.is_of_unknown_length() {
             // hyper would frame it by itself, but not for the methods that hardly ever have one.
@@ -135,6 +138,10 @@ where
         let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
+        let required = match response.status() {
+            StatusCode::UPGRADE_REQUIRED if may_switch => hop::required(response.headers(), fields),
+            _ => None,
+        };
         hop::strip(response.headers_mut(), fields, &self.config.request_id_header);
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -148,6 +155,9 @@ where
             tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease, half_closed));
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
+        }
+        if let Some(required) = required {
+            hop::set_upgrade(response.headers_mut(), required);
         }
         let until_drained = is_event_stream(response.headers()).then(|| Arc::clone(&session.connection));
         Ok(response.map(|reply| ResponseBody::reply(reply, lease, until_drained)))

@@ -1,6 +1,6 @@
 //! What a request must be to be forwarded, and which server it names.
 
-use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
@@ -27,6 +27,9 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
     }
     if request.uri().path() == "*" && request.method() != Method::OPTIONS {
         return Err(Problem::BadRequest("only OPTIONS asks about the server as a whole"));
+    }
+    if fields.has(Fields::EXPECT) && !request.headers().get_all(EXPECT).iter().all(is_known_expectation) {
+        return Err(Problem::ExpectationFailed);
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -56,6 +59,12 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
         }
         None => Err(Problem::BadRequest("no Host field")),
     }
+}
+
+/// Whether each member is the one expectation that there is (RFC 9110, section 10.1.1).
+fn is_known_expectation(expect: &HeaderValue) -> bool {
+    let mut members = expect.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    members.all(|member| member.is_empty() || member.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The names under which a request's rule is searched, one after another: the host, its first label, what the application

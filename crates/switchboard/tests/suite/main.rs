@@ -4,6 +4,7 @@
 mod drain;
 mod exchange;
 mod failures;
+mod fields;
 mod stage;
 mod streams;
 mod wire;

@@ -1,0 +1,103 @@
+//! Header and trailer fields that a proxy must not pass on as they are, on the wire.
+
+use tokio::sync::mpsc;
+
+use crate::stage::{Cast, Stage};
+use ostler_testing::Backend;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A backend that shows each request up to `end`, in lower case, and answers it.
+async fn showing(end: &'static str) -> (Backend, mpsc::UnboundedReceiver<String>) {
+    let (show, shown) = mpsc::unbounded_channel();
+    let backend = Backend::start(move |_number, mut peer| {
+        let show = show.clone();
+        async move {
+            while let Some(request) = peer.read_to(end).await {
+                show.send(request.to_lowercase()).unwrap();
+                peer.send(OK).await;
+            }
+        }
+    })
+    .await;
+    (backend, shown)
+}
+
+/// What `backend` answers a request with these fields, up to the end of the head.
+async fn answered(answer: &'static str, request: &str) -> String {
+    let backend = Backend::answering(answer).await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    client.send(request).await;
+    let head = client.read_to("\r\n\r\n").await.to_lowercase();
+    drop(client);
+    stage.end().await;
+    head
+}
+
+#[tokio::test]
+async fn an_expectation_that_nobody_knows_is_417_and_starts_nothing() {
+    let stage = Stage::new(Cast::default()).await;
+    for expect in ["200-ok", "100-continue, fast", "fast\r\nExpect: 100-continue", "100-continue=1"] {
+        let mut client = stage.client().await;
+        client
+            .send(format!(
+                "PUT / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 2\r\nExpect: {expect}\r\n\r\n"
+            ))
+            .await;
+        let answer = client.read_to("}\n").await;
+        assert!(answer.starts_with("HTTP/1.1 417 "), "{expect}: {answer}");
+        assert!(answer.contains("urn:ostler:problem:expectation-failed"), "{answer}");
+    }
+    assert!(stage.cast.started().is_empty());
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn trailers_are_asked_for_from_the_next_hop_by_name() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    for te in ["trailers", "gzip;q=0.5, Trailers"] {
+        client
+            .send(format!("GET / HTTP/1.1\r\nHost: a.localhost\r\nTE: {te}\r\nConnection: TE\r\n\r\n"))
+            .await;
+        client.read_to("ok").await;
+        let request = shown.recv().await.unwrap();
+        assert!(request.contains("\r\nte: trailers\r\n"), "{request}");
+        assert!(request.contains("\r\nconnection: te\r\n"), "{request}");
+    }
+    client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\nTE: gzip\r\n\r\n").await;
+    client.read_to("ok").await;
+    let request = shown.recv().await.unwrap();
+    assert!(!request.contains("\r\nte:") && !request.contains("\r\nconnection:"), "{request}");
+    client
+        .send("GET / HTTP/1.1\r\nHost: a.localhost\r\nTE: trailers\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        .await;
+    let request = shown.recv().await.unwrap();
+    assert!(request.contains("\r\nconnection: upgrade, te\r\n"), "{request}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_a_server_requires_is_named() {
+    let required = "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade, x-hop\r\nUpgrade: websocket\r\nX-Hop: 1\r\n\
+                    Content-Length: 0\r\n\r\n";
+    let head = answered(required, "GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    assert!(head.starts_with("http/1.1 426 "), "{head}");
+    assert!(head.contains("\r\nupgrade: websocket\r\n"), "{head}");
+    assert!(head.contains("\r\nconnection: upgrade\r\n"), "{head}");
+    assert!(!head.contains("x-hop"), "{head}");
+    // Nothing that an HTTP/1.0 client could do about it.
+    let head = answered(required, "GET / HTTP/1.0\r\nHost: a.localhost\r\n\r\n").await;
+    assert!(!head.contains("upgrade:"), "{head}");
+    // One that we would not forward.
+    let h2c =
+        "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n";
+    let head = answered(h2c, "GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    assert!(!head.contains("upgrade:"), "{head}");
+    // An advertisement in any other answer is for the connection it came on.
+    let ok = "HTTP/1.1 200 OK\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n";
+    let head = answered(ok, "GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    assert!(!head.contains("upgrade"), "{head}");
+}
