@@ -13,6 +13,8 @@ use ostler_net::Address;
 use ostler_pool::Lease;
 use ostler_upstream::Reply;
 
+use crate::trailers;
+
 /// A request body on its way to a server.
 #[derive(Debug, Default)]
 pub(crate) enum RequestBody {
@@ -83,7 +85,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed { body, .. } => Pin::new(body).poll_frame(cx),
+            Self::Streamed { body, .. } => cleaned(Pin::new(body).poll_frame(cx)),
         }
     }
 
@@ -134,7 +136,7 @@ impl Body for ResponseBody {
             Kind::Reply { until_drained: Some(connection), .. } if connection.is_draining() => {
                 Poll::Ready(None)
             }
-            Kind::Reply { reply, .. } => Pin::new(reply).poll_frame(cx),
+            Kind::Reply { reply, .. } => cleaned(Pin::new(reply).poll_frame(cx)),
             Kind::Own(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }
     }
@@ -152,4 +154,16 @@ impl Body for ResponseBody {
             Kind::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
         }
     }
+}
+
+type FramePoll = Poll<Option<Result<Frame<Bytes>, hyper::Error>>>;
+
+/// Takes out of trailers what must not be in them.
+fn cleaned(mut polled: FramePoll) -> FramePoll {
+    if let Poll::Ready(Some(Ok(frame))) = &mut polled
+        && let Some(trailers) = frame.trailers_mut()
+    {
+        trailers::clean(trailers);
+    }
+    polled
 }

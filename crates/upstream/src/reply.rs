@@ -46,7 +46,12 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        this.ended = frame.is_none();
+        // Nothing comes behind trailers, and hyper does not ask for it.
+        this.ended = match &frame {
+            Some(Ok(frame)) => frame.is_trailers(),
+            Some(Err(_)) => false,
+            None => true,
+        };
         Poll::Ready(frame)
     }
 

@@ -101,3 +101,66 @@ async fn an_upgrade_that_a_server_requires_is_named() {
     let head = answered(ok, "GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
     assert!(!head.contains("upgrade"), "{head}");
 }
+
+#[tokio::test]
+async fn a_trailer_cannot_say_what_only_a_header_may() {
+    let (show, mut shown) = mpsc::unbounded_channel();
+    let backend = Backend::start(move |_number, mut peer| {
+        let show = show.clone();
+        async move {
+            while peer.head().await.is_some() {
+                show.send(peer.read_to("\r\n\r\n").await.unwrap().to_lowercase()).unwrap();
+                peer.send(OK).await;
+            }
+        }
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    let forbidden = [
+        "X-Forwarded-For",
+        "X_Forwarded_Host",
+        "X-Real-IP",
+        "Forwarded",
+        "Via",
+        "Connection",
+        "Keep-Alive",
+        "Content-Location",
+        "Proxy-Authorization",
+        "Cookie",
+        "If-Match",
+        "traceparent",
+        "X-Request-ID",
+    ];
+    let named = forbidden.join(", ");
+    let lines: String = forbidden.iter().map(|name| format!("{name}: 1\r\n")).collect();
+    for allowed in ["X-Up: 1\r\n", "Content-Digest: sha-256=:x:\r\n", ""] {
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\
+                 Trailer: X-Up, Content-Digest, {named}\r\n\r\n5\r\nhello\r\n0\r\n{lines}{allowed}\r\n"
+            ))
+            .await;
+        assert_eq!(shown.recv().await.unwrap(), format!("5\r\nhello\r\n0\r\n{}\r\n", allowed.to_lowercase()));
+        client.read_to("ok").await;
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_answers_trailer_cannot_either() {
+    let backend = Backend::answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Age, Connection, Via, WWW-Authenticate\r\n\r\n\
+         2\r\nok\r\n0\r\nAge: 1\r\nConnection: close\r\nX-Sum: 7\r\nVia: 1.1 x\r\nWWW-Authenticate: Basic\r\n\r\n",
+    )
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\nTE: trailers\r\n\r\n").await;
+        client.read_to("\r\n\r\n").await;
+        assert_eq!(client.read_to("\r\n\r\n").await.to_lowercase(), "2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n");
+    }
+    assert_eq!(backend.connections(), 1, "a response with trailers gives its connection back");
+    stage.end().await;
+}
