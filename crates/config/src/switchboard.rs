@@ -27,10 +27,11 @@ section! {
         /// `shop.localhost` then both go to the server of host `shop`. IP addresses are never cut.
         first_label: bool = false;
 
-        /// What is done with `Forwarded` and `X-Forwarded-*`.
+        /// What is done with `Forwarded`, `X-Forwarded-*` and `X-Real-IP`; the last is never written. Other spellings that some
+        /// servers take for these or for other fields of ours, such as `X_Forwarded_For`, are dropped in any case.
         forwarded: Forwarded = "append";
 
-        /// The peers whose `Forwarded`, `X-Forwarded-*` and request ids are believed: addresses, networks, or `"unix"` for
+        /// The peers whose `Forwarded`, `X-Forwarded-*`, `X-Real-IP` and request ids are believed: addresses, networks, or `"unix"` for
         /// whoever connects to a Unix socket. What others send in these headers is dropped.
         trusted_proxies: Vec<TrustedProxy> = [], from 0 to 256;
 
@@ -74,7 +75,7 @@ section! {
 }
 
 choice! {
-    /// What is done with `Forwarded` and `X-Forwarded-*`.
+    /// What is done with `Forwarded`, `X-Forwarded-*` and `X-Real-IP`.
     pub enum Forwarded {
         /// Keep what a trusted proxy has sent, drop what others have, and add the client's address.
         Append = "append",

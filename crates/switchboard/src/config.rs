@@ -54,7 +54,8 @@ impl Default for SwitchboardConfig {
     }
 }
 
-/// What is done with `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239).
+/// What is done with `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239). `X-Real-IP` and the rest of `X-Forwarded-*`
+/// are kept or dropped in the same way, and never written. Spellings such as `X_Forwarded_For` are always dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     /// What a trusted proxy has sent is kept and the client's address added; what others have sent is dropped first, since

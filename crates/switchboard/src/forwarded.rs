@@ -43,6 +43,11 @@ impl Introduction {
         Self { rule, address, node, last: RefCell::default() }
     }
 
+    /// Whether what the client says of the one that it speaks for is passed on.
+    pub(crate) fn believes(&self) -> bool {
+        self.rule == Forwarding::Append
+    }
+
     /// Writes the fields into a request for `host`, the value of its `Host` field; `fields` are those it has.
     pub(crate) fn introduce(&self, headers: &mut HeaderMap, fields: Fields, host: &HeaderValue) {
         add(headers, fields.has(Fields::VIA), VIA, BY_US);

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod claims;
 mod config;
 mod counters;
 mod fields;

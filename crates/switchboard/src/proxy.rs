@@ -13,6 +13,7 @@ use ostler_pool::{Factory, Key, Pool, Resource};
 use ostler_upstream::SendError;
 
 use crate::body::{RequestBody, ResponseBody};
+use crate::claims::Claims;
 use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
 use crate::fields::Fields;
@@ -32,6 +33,7 @@ pub(crate) struct Proxy<F: Factory> {
     pool: Pool<F>,
     ways: RefCell<Ways>,
     inventor: RefCell<trace::Inventor>,
+    claims: Claims,
     /// The switchboard sums them up.
     counters: Arc<Counters>,
 }
@@ -56,7 +58,8 @@ where
         counters: Arc<Counters>,
     ) -> Self {
         let ways = RefCell::new(Ways::new(config.remembered_hosts));
-        Self { config, routes, pool, ways, inventor: RefCell::default(), counters }
+        let claims = Claims::new(config.request_id_header.clone());
+        Self { config, routes, pool, ways, inventor: RefCell::default(), claims, counters }
     }
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
@@ -80,7 +83,7 @@ where
             trace_context: self.config.trace_context,
             trusted: session.trusted,
         };
-        let fields = Fields::of(request.headers());
+        let fields = Fields::of_request(request.headers(), &self.claims);
         let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
         let host = request::admit(&mut request, fields);
         let forwarded = match &host {
@@ -117,6 +120,9 @@ where
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
         parts.version = Version::HTTP_11;
+        if fields.has(Fields::CLAIMS) {
+            self.claims.clean(&mut parts.headers, session.introduction.believes());
+        }
         hop::strip(&mut parts.headers, fields, &self.config.request_id_header);
         if fields.has(Fields::EXPECT) {
             // The client is told to go on when the server's connection takes the first of the body.

@@ -1,8 +1,9 @@
 //! Header and trailer fields that a proxy must not pass on as they are, on the wire.
 
+use ostler_switchboard::{Forwarding, SwitchboardConfig, Trust};
 use tokio::sync::mpsc;
 
-use crate::stage::{Cast, Stage};
+use crate::stage::{Cast, Setting, Stage};
 use ostler_testing::Backend;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -163,4 +164,66 @@ async fn an_answers_trailer_cannot_either() {
     }
     assert_eq!(backend.connections(), 1, "a response with trailers gives its connection back");
     stage.end().await;
+}
+
+/// The names that a server is shown of a request with `sent`, without those it always has, in order.
+async fn passed(config: SwitchboardConfig, sent: &[&str]) -> Vec<String> {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let cast = Cast::default().with("a.localhost", &backend.address);
+    let stage = Stage::set(cast, Setting { switchboard: config, ..Setting::default() }).await;
+    let mut client = stage.client().await;
+    let fields: String = sent.iter().map(|name| format!("{name}: 6.6.6.6\r\n")).collect();
+    client.send(format!("GET / HTTP/1.1\r\nHost: a.localhost\r\n{fields}\r\n")).await;
+    client.read_to("ok").await;
+    let head = shown.recv().await.unwrap();
+    drop(client);
+    stage.end().await;
+    let lines = head.lines().filter_map(|line| line.strip_suffix(": 6.6.6.6"));
+    let mut names: Vec<_> = lines.map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// What no server should take for what we, or a proxy that we trust, have said.
+const DISGUISED: [&str; 12] = [
+    "X_Forwarded_For",
+    "X-Forwarded_Host",
+    "x.forwarded.proto",
+    "X_Forwarded_Prefix",
+    "X_Real_IP",
+    "X_Request_ID",
+    "Transfer_Encoding",
+    "Content_Length",
+    "Keep_Alive",
+    "Proxy_Connection",
+    "Proxy_Authorization",
+    "Proxy_Authenticate",
+];
+
+#[tokio::test]
+async fn a_strangers_claims_do_not_pass_in_any_spelling_and_other_names_do() {
+    let claims = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-IP", "Forwarded"];
+    let harmless = ["My_Header", "X_Mine", "X-Forwarded", "X_Realm", "Content_Type", "x.y", "Cookie"];
+    let sent = [&DISGUISED[..], &claims, &harmless].concat();
+    let expected = ["content_type", "cookie", "my_header", "x-forwarded", "x.y", "x_mine", "x_realm"];
+    assert_eq!(passed(SwitchboardConfig::default(), &sent).await, expected);
+    let remove = SwitchboardConfig { forwarding: Forwarding::Remove, ..SwitchboardConfig::default() };
+    assert_eq!(passed(remove, &sent).await, expected);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_believed_what_it_says_in_the_one_spelling_that_proxies_use() {
+    let trust = Trust { networks: vec!["127.0.0.0/8".parse().unwrap()], unix: false };
+    let config = SwitchboardConfig { trust, ..SwitchboardConfig::default() };
+    let sent = [&DISGUISED[..], &["X-Forwarded-Port", "X-Real-IP"]].concat();
+    assert_eq!(passed(config.clone(), &sent).await, ["x-forwarded-port", "x-real-ip"]);
+    let replace = SwitchboardConfig { forwarding: Forwarding::Replace, ..config };
+    assert_eq!(passed(replace, &sent).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_request_id_header_of_ones_own_is_kept_from_disguise_too() {
+    let header = "operation-id".parse().unwrap();
+    let config = SwitchboardConfig { request_id_header: header, ..SwitchboardConfig::default() };
+    assert_eq!(passed(config, &["Operation_ID", "Operation-Id", "X_Request_ID"]).await, ["x_request_id"]);
 }
