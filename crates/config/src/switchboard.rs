@@ -47,6 +47,10 @@ section! {
         /// How long a request waits for its server: for a free place, for the start and for its readiness together.
         wait_timeout: Duration = "30s", from "1ms" to "1h" because "the first request of a server has to wait for its start";
 
+        /// How many times a request may pass through Ostler, which it finds in `Via`. One that comes back once more is in a loop
+        /// and is answered 508. A server behind Ostler that passes requests on to another host of it needs more than 1.
+        max_passes: usize = 10, from 1 to 100;
+
         /// How many connections are open at once; the next one is answered 503 and closed.
         max_connections: usize = 10_000, from 1 to 1_000_000;
 

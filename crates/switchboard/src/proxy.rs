@@ -85,7 +85,7 @@ where
         };
         let fields = Fields::of_request(request.headers(), &self.claims);
         let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
-        let host = request::admit(&mut request, fields);
+        let host = request::admit(&mut request, fields, self.config.max_passes);
         let forwarded = match &host {
             Ok(host) => self.forward(session, request, fields, host).await,
             Err(problem) => Err((*problem).into()),

@@ -9,12 +9,17 @@ use ostler_net::{HostName, requested_host};
 use crate::Problem;
 use crate::config::Naming;
 use crate::fields::Fields;
+use crate::forwarded;
 
 /// Brings a request into origin form with exactly one `Host`, and returns that.
 ///
 /// `fields` are the request's. hyper lets some requests through that other servers may read differently; they are refused here rather than passed
 /// on (RFC 9112, sections 3.2 and 6.1).
-pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<HeaderValue, Problem> {
+pub(crate) fn admit<B>(
+    request: &mut Request<B>,
+    fields: Fields,
+    max_passes: usize,
+) -> Result<HeaderValue, Problem> {
     if request.method() == Method::CONNECT {
         return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none"));
     }
@@ -30,6 +35,9 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
     }
     if fields.has(Fields::EXPECT) && !request.headers().get_all(EXPECT).iter().all(is_known_expectation) {
         return Err(Problem::ExpectationFailed);
+    }
+    if fields.has(Fields::VIA) && forwarded::passes(request.headers()) >= max_passes {
+        return Err(Problem::LoopDetected);
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -95,7 +103,7 @@ mod tests {
 
     fn admit(request: &mut Request<()>) -> Result<HeaderValue, Problem> {
         let fields = Fields::of(request.headers());
-        super::admit(request, fields)
+        super::admit(request, fields, 1)
     }
 
     fn request(target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {

@@ -124,6 +124,7 @@ fn explain(error: &ScopeError) -> Failure {
                 _ => failure,
             }
         }
+        HostError::Loop { .. } => failure.help("give it the address of the server that is meant"),
         HostError::Lookup { .. } => failure.help("a `url` may name an IP address instead"),
         HostError::Command(_) | HostError::Launcher(_) | HostError::Closed(_) => failure,
     }
