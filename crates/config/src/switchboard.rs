@@ -70,7 +70,7 @@ section! {
         upstream_max_idle: usize = 64, from 1 to 65_536;
 
         /// How long requests in flight may go on once Ostler is asked to end; what is left then is cut, and the exit code
-        /// is 3.
+        /// is 3. Event streams that were asked for by GET, and WebSockets, are told to end at once.
         drain_timeout: Duration = "30s", from "0s" to "1d";
 
         /// How many threads serve connections. Default: one for each processor.

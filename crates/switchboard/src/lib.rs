@@ -22,6 +22,7 @@ mod body;
 mod claims;
 mod config;
 mod counters;
+mod endless;
 mod fields;
 mod forwarded;
 mod frames;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use ostler_http::Connection;
 use ostler_net::Address;
@@ -16,6 +16,7 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::claims::Claims;
 use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
+use crate::endless::{self, Endless};
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
 use crate::problem::Refusal;
@@ -119,6 +120,7 @@ where
         let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut parts, body) = request.into_parts();
+        let is_get = parts.method == Method::GET;
         parts.version = Version::HTTP_11;
         if fields.has(Fields::CLAIMS) {
             self.claims.clean(&mut parts.headers, session.introduction.believes());
@@ -158,15 +160,30 @@ where
             let upgraded = session.connection.upgrade();
             let protocol = Protocol::of(&switched);
             let half_closed = self.config.half_closed_timeout;
-            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease, half_closed));
+            let dismissed = endless::dismissed(lease.as_ref());
+            tokio::task::spawn_local(tunnel(
+                client,
+                server,
+                protocol,
+                upgraded,
+                lease,
+                dismissed,
+                half_closed,
+            ));
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
         }
         if let Some(required) = required {
             hop::set_upgrade(response.headers_mut(), required);
         }
-        let until_drained = is_event_stream(response.headers()).then(|| Arc::clone(&session.connection));
-        Ok(response.map(|reply| ResponseBody::reply(reply, lease, until_drained)))
+        // An event stream that is the answer to something else, such as a call of a tool, ends when that is answered, and is a
+        // response in flight like any other.
+        let endless = if is_get && is_event_stream(response.headers()) {
+            Some(Endless::new(&session.connection, lease.as_ref()))
+        } else {
+            None
+        };
+        Ok(response.map(|reply| ResponseBody::reply(reply, lease, endless)))
     }
 
     /// The way to the server that a request names.

@@ -5,6 +5,7 @@ mod drain;
 mod exchange;
 mod failures;
 mod fields;
+mod goodbyes;
 mod loops;
 mod stage;
 mod streams;
