@@ -50,6 +50,6 @@ pub(crate) fn dismissed(lease: Option<&Held>) -> impl Future<Output = ()> + 'sta
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
