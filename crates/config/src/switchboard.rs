@@ -60,6 +60,9 @@ section! {
         /// How long a connection without a request stays open.
         idle_timeout: Duration = "75s", from "1ms" to "1d";
 
+        /// How long a WebSocket that one side has closed waits for the last words of the other side.
+        half_closed_timeout: Duration = "1s", from "0s" to "1h";
+
         /// How long connecting to a ready server may take.
         upstream_connect_timeout: Duration = "5s", from "1ms" to "10m";
 

@@ -201,6 +201,7 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             max_idle: switchboard.upstream_max_idle,
         },
         wait_timeout: switchboard.wait_timeout,
+        half_closed_timeout: switchboard.half_closed_timeout,
         max_passes: switchboard.max_passes,
         trust: Trust {
             networks: networks.collect(),
@@ -228,5 +229,19 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             default_host: switchboard.default_host.as_ref().map(|host| host.as_str().to_owned()),
         },
         ..SwitchboardConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_configuration_says_of_the_switchboard_reaches_it() {
+        let text = "[switchboard]\nhalf_closed_timeout = \"7s\"\nmax_passes = 3\nwait_timeout = \"9s\"\n";
+        let switchboard = switchboard_config(&Config::parse(text, "ostler.toml").unwrap());
+        assert_eq!(switchboard.half_closed_timeout, Duration::from_secs(7));
+        assert_eq!(switchboard.max_passes, 3);
+        assert_eq!(switchboard.wait_timeout, Duration::from_secs(9));
     }
 }

@@ -11,9 +11,6 @@ use super::AdminState;
 use super::problem::{Problem, ProblemDetails};
 use super::view::{FailureView, OutputLine, ServerDetails, ServerView, StoppedView, rfc3339, seconds};
 
-/// How many of a child's last lines are shown.
-const LINES_SHOWN: usize = 200;
-
 /// The servers that start, serve, drain or stop.
 #[utoipa::path(get, path = "/servers", tag = "servers", responses(
     (status = 200, description = "The servers, by key", body = [ServerView]),
@@ -79,7 +76,7 @@ fn view(state: &AdminState, info: &ServerInfo<Address>) -> ServerView {
 
 fn output(state: &AdminState, key: &Key) -> Vec<OutputLine> {
     let lines = state.pool.factory().output(key).map(|logs| logs.lines()).unwrap_or_default();
-    let skipped = lines.len().saturating_sub(LINES_SHOWN);
+    let skipped = lines.len().saturating_sub(state.output_lines);
     lines
         .iter()
         .skip(skipped)

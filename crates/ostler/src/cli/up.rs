@@ -33,7 +33,8 @@ pub(super) fn run(path: Option<&Path>) -> ExitCode {
     };
     log::start(&loaded.config.log);
     let config = &loaded.config;
-    let budget = config.switchboard.drain_timeout + longest_end(config) + TEARDOWN_MARGIN;
+    let drains = config.switchboard.drain_timeout + config.admin.drain_timeout;
+    let budget = drains + longest_end(config) + TEARDOWN_MARGIN;
     let main = Main::new("ostler").cleanup_deadline(budget).exit_code(exit_code);
     main.run(async |scope| up(&scope, &loaded).await)
 }
