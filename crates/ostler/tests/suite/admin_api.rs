@@ -5,10 +5,12 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::thread;
 
+use ostler_testing::PATIENCE;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::binary::Ostler;
-use crate::raw::{Events, Stuck, admin, get};
+use crate::raw::{Events, Stuck, admin, get, open};
 
 const ANY: &str = "[[server]]\nhost = \"*.localhost\"\nbuiltin = \"echo\"\n";
 const BROKEN: &str = "[[server]]\nhost = \"broken.localhost\"\n\
@@ -135,6 +137,39 @@ fn the_configuration_bounds_how_many_are_let_in() {
     let mut answer = String::new();
     TcpStream::connect(ostler.admin).unwrap().read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
+#[test]
+fn the_output_of_a_child_is_shown_while_it_is_still_starting() {
+    let ostler = Ostler::serve(
+        "start_timeout = \"1h\"\n[[server]]\nhost = \"slow.localhost\"\n\
+         command = [\"sh\", \"-c\", \"echo warming up; exec sleep 3600\", \"{port}\"]\n",
+    );
+    let _request = open(ostler.switchboard, "GET", "/", "Host: slow.localhost\r\n");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let reply = admin(ostler.admin, "GET", "/servers/slow.localhost");
+        if reply.status == 200 && reply.json()["output"][0]["text"] == "warming up" {
+            assert_eq!(reply.json()["state"], "starting");
+            break;
+        }
+        assert!(Instant::now() < deadline, "{reply:?}");
+    }
+}
+
+#[test]
+fn who_asks_for_a_server_that_did_not_start_is_told_why_with_its_output() {
+    let ostler = Ostler::serve(BROKEN);
+    let mut events = Events::follow(ostler.admin, None);
+    get(ostler.switchboard, "broken.localhost", "/").with(502);
+    events.next_of("stopped");
+    let gone = admin(ostler.admin, "GET", "/servers/broken.localhost").with(404);
+    gone.is_problem("no-such-server");
+    let failure = &gone.json()["last_failure"];
+    assert!(failure["error"].as_str().unwrap().contains("exit status 7"), "{failure}");
+    assert_eq!(failure["output"][0], "no database here");
+    let never = admin(ostler.admin, "GET", "/servers/never.localhost").with(404).json();
+    assert!(never.get("last_failure").is_none(), "{never}");
 }
 
 #[test]
