@@ -57,6 +57,25 @@ pub enum EventKind<A> {
     },
 }
 
+/// The transitions without what there is to say of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventName {
+    /// [`EventKind::Started`]
+    Started,
+    /// [`EventKind::Ready`]
+    Ready,
+    /// [`EventKind::Stopped`]
+    Stopped,
+    /// [`EventKind::Evicted`]
+    Evicted,
+    /// [`EventKind::Failed`]
+    Failed,
+    /// [`EventKind::Unhealthy`]
+    Unhealthy,
+    /// [`EventKind::LimitReached`]
+    LimitReached,
+}
+
 /// Why the pool wants a server to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EvictCause {
@@ -79,6 +98,18 @@ pub enum EvictCause {
 }
 
 impl EvictCause {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::Idle,
+        Self::Capacity,
+        Self::Quota,
+        Self::MaxAge,
+        Self::MaxUses,
+        Self::Unhealthy,
+        Self::Requested,
+        Self::Drained,
+    ];
+
     /// The cause as one lower-case word, for metrics and interfaces.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -101,16 +132,53 @@ impl fmt::Display for EvictCause {
 }
 
 impl<A> EventKind<A> {
+    /// Which one it is.
+    pub const fn name(&self) -> EventName {
+        match self {
+            Self::Started => EventName::Started,
+            Self::Ready { .. } => EventName::Ready,
+            Self::Stopped => EventName::Stopped,
+            Self::Evicted { .. } => EventName::Evicted,
+            Self::Failed { .. } => EventName::Failed,
+            Self::Unhealthy { .. } => EventName::Unhealthy,
+            Self::LimitReached { .. } => EventName::LimitReached,
+        }
+    }
+
     /// The kind as one lower-case word, for metrics and interfaces.
     pub const fn as_str(&self) -> &'static str {
+        self.name().as_str()
+    }
+}
+
+impl EventName {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Started,
+        Self::Ready,
+        Self::Stopped,
+        Self::Evicted,
+        Self::Failed,
+        Self::Unhealthy,
+        Self::LimitReached,
+    ];
+
+    /// The name as one lower-case word, for metrics and interfaces.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
-            Self::Ready { .. } => "ready",
+            Self::Ready => "ready",
             Self::Stopped => "stopped",
-            Self::Evicted { .. } => "evicted",
-            Self::Failed { .. } => "failed",
-            Self::Unhealthy { .. } => "unhealthy",
-            Self::LimitReached { .. } => "limit_reached",
+            Self::Evicted => "evicted",
+            Self::Failed => "failed",
+            Self::Unhealthy => "unhealthy",
+            Self::LimitReached => "limit_reached",
         }
+    }
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }

@@ -95,7 +95,7 @@ pub use self::config::{Backoff, Breaker, PoolConfig};
 pub use self::error::{
     CheckTimedOut, HaltedElsewhere, LeaseError, NotFound, NotReadyInTime, SharedError, StartFailure,
 };
-pub use self::event::{Event, EventKind, EvictCause};
+pub use self::event::{Event, EventKind, EventName, EvictCause};
 pub use self::info::{ServerInfo, ServerState, WhyAlive};
 pub use self::key::{Generation, Key};
 pub use self::policy::{Policy, Quota};

@@ -1,7 +1,7 @@
 //! Pool events as JSON.
 
 use ostler_net::Address;
-use ostler_pool::{Event, EventKind};
+use ostler_pool::{Event, EventKind, EventName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -97,17 +97,48 @@ impl EventDetail {
         }
     }
 
-    /// The kind as it is written in JSON, and as the type of a server-sent event.
+    /// The kind as it is written in JSON, and as the type of a server-sent event: the pool's word for it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Ready { .. } => "ready",
-            Self::Stopped => "stopped",
-            Self::Evicted { .. } => "evicted",
-            Self::Failed { .. } => "failed",
-            Self::Unhealthy { .. } => "unhealthy",
-            Self::LimitReached { .. } => "limit_reached",
-            Self::Lagged { .. } => "lagged",
+        let name = match self {
+            Self::Started => EventName::Started,
+            Self::Ready { .. } => EventName::Ready,
+            Self::Stopped => EventName::Stopped,
+            Self::Evicted { .. } => EventName::Evicted,
+            Self::Failed { .. } => EventName::Failed,
+            Self::Unhealthy { .. } => EventName::Unhealthy,
+            Self::LimitReached { .. } => EventName::LimitReached,
+            Self::Lagged { .. } => return "lagged",
+        };
+        name.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ostler_pool::EvictCause;
+
+    use super::*;
+
+    #[test]
+    fn a_kind_is_one_word_to_the_pool_in_json_and_as_the_type_of_an_event() {
+        let error = || Arc::new(std::fmt::Error) as ostler_pool::SharedError;
+        let kinds = [
+            EventKind::Started,
+            EventKind::Ready { address: Address::Unix("/a".into()) },
+            EventKind::Stopped,
+            EventKind::Evicted { cause: EvictCause::Idle },
+            EventKind::Failed { error: error() },
+            EventKind::Unhealthy { error: error() },
+            EventKind::LimitReached { quota: None },
+        ];
+        assert_eq!(kinds.each_ref().map(EventKind::name), EventName::ALL);
+        let details = kinds.iter().map(EventDetail::new).chain([EventDetail::Lagged { missed: None }]);
+        let words = kinds.iter().map(EventKind::as_str).chain(["lagged"]);
+        for (detail, word) in details.zip(words) {
+            assert_eq!(detail.name(), word);
+            assert_eq!(serde_json::to_value(&detail).unwrap()["kind"], word);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use futures::StreamExt;
 use ostler_config::Admin;
 use ostler_net::Address;
-use ostler_pool::{Event, EventKind, EvictCause, Generation, SharedError};
+use ostler_pool::{Event, EventKind, EventName, EvictCause, Generation, SharedError};
 use ostler_scope::{Lagged, Subscriber};
 
 use super::chain;
@@ -119,20 +119,9 @@ impl Watch {
 
 impl Counts {
     fn new() -> Self {
-        let kinds = ["started", "ready", "stopped", "evicted", "failed", "unhealthy", "limit_reached"];
-        let causes = [
-            EvictCause::Idle,
-            EvictCause::Capacity,
-            EvictCause::Quota,
-            EvictCause::MaxAge,
-            EvictCause::MaxUses,
-            EvictCause::Unhealthy,
-            EvictCause::Requested,
-            EvictCause::Drained,
-        ];
         Self {
-            kinds: Mutex::new(kinds.map(|kind| (kind, 0)).into()),
-            causes: Mutex::new(causes.map(|cause| (cause.as_str(), 0)).into()),
+            kinds: Mutex::new(EventName::ALL.map(|kind| (kind.as_str(), 0)).into()),
+            causes: Mutex::new(EvictCause::ALL.map(|cause| (cause.as_str(), 0)).into()),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use ostler_pool::EventName;
+
 use super::client::Client;
 use super::failure::{Failure, print, remark};
 use super::follow::follow;
@@ -11,7 +13,7 @@ use super::words::printable;
 use crate::admin::{EventDetail, EventView};
 
 /// The width of the longest kind.
-const KIND: usize = "limit_reached".len();
+const KIND: usize = EventName::LimitReached.as_str().len();
 
 pub(super) async fn run(client: Client, after: Option<String>, json: bool) -> Result<ExitCode, Failure> {
     let paint = Paint::stdout();
