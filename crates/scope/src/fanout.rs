@@ -164,10 +164,18 @@ impl<T> Queue<T> {
 
 // === impl Subscriber ===
 
-impl<T> Stream for Subscriber<T> {
-    type Item = Result<T, Lagged>;
+impl<T> Subscriber<T> {
+    /// The next value if it is there already. `None` when nothing is, whether or not anything will be; who waits for the stream
+    /// elsewhere goes on waiting.
+    pub fn take_ready(&mut self) -> Option<Result<T, Lagged>> {
+        match self.take(None) {
+            Poll::Ready(value) => value,
+            Poll::Pending => None,
+        }
+    }
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    /// The next value, or the end. If there is neither yet, `waiting` is woken when there is.
+    fn take(&mut self, waiting: Option<&Waker>) -> Poll<Option<Result<T, Lagged>>> {
         let mut state = self.hub.lock();
         let closed = state.closed;
         let queue = &mut state.queues[self.slot];
@@ -185,10 +193,20 @@ impl<T> Stream for Subscriber<T> {
             }
             None if closed => Poll::Ready(None),
             None => {
-                queue.waker = Some(cx.waker().clone());
+                if let Some(waiting) = waiting {
+                    queue.waker = Some(waiting.clone());
+                }
                 Poll::Pending
             }
         }
+    }
+}
+
+impl<T> Stream for Subscriber<T> {
+    type Item = Result<T, Lagged>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().take(Some(cx.waker()))
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let last = headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()));
+    // What has happened by now is not what comes from now on.
+    state.watch.catch_up();
     let cursor = state.watch.history.read(last.as_deref());
     // An id without data is no event, but a place to come back to before the first one.
     let place = Event::default().id(cursor.id().to_string()).retry(RETRY);

@@ -91,11 +91,11 @@ impl Admin {
     ) -> Result<Self, Closed> {
         let Overseen { root, events, pool, switchboards } = overseen;
         let rules = Rules::new(&config.servers);
-        let watch = Watch::new(&config.admin, rules.clone());
+        let watch = Watch::new(&config.admin, rules.clone(), events);
         let watching = Arc::clone(&watch);
         // Before the listeners, so that it ends after them: event streams need its last word.
         let watcher = scope.spawn("watch", async move {
-            watching.run(events).await;
+            watching.run().await;
             Ok::<_, Closed>(())
         })?;
         // The pool has ended by then, and so do its events: all that is left is to hear them out.

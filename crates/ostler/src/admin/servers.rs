@@ -30,6 +30,7 @@ pub(super) async fn show(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ServerDetails>, Problem> {
     let key = key(path)?;
+    state.watch.catch_up();
     let info = state.pool.server(&key).ok_or_else(|| {
         let last = state.watch.failures.list(Some(key.as_str())).into_iter().next();
         Problem::no_such_server(key.as_str()).because(last)
@@ -65,6 +66,7 @@ pub(super) async fn stop(
     (status = 200, description = "The last failures, newest first", body = [FailureView]),
 ))]
 pub(super) async fn failures(State(state): State<AdminState>) -> Json<Vec<FailureView>> {
+    state.watch.catch_up();
     Json(state.watch.failures.list(None))
 }
 

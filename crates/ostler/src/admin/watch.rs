@@ -1,7 +1,9 @@
 //! The one subscriber to the pool: it writes the history, the log and the counts.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, ready};
 use std::time::SystemTime;
 
 use futures::StreamExt;
@@ -24,6 +26,15 @@ pub(super) struct Watch {
     pub(super) failures: Failures,
     pub(super) counts: Counts,
     rules: Rules,
+    /// Held while events are taken in, never across an await.
+    hearing: Mutex<Hearing>,
+}
+
+/// Where events come from, and what has to be remembered of them.
+#[derive(Debug)]
+struct Hearing {
+    events: Subscriber<Event<Address>>,
+    live: Live,
 }
 
 /// How many events there were.
@@ -44,28 +55,49 @@ enum Stage {
 }
 
 impl Watch {
-    pub(super) fn new(bounds: &Admin, rules: Rules) -> Arc<Self> {
+    pub(super) fn new(bounds: &Admin, rules: Rules, events: Subscriber<Event<Address>>) -> Arc<Self> {
         let (history, failures) = (History::new(bounds.events_buffer), Failures::new(bounds.failures_buffer));
-        let counts = Counts::new();
-        Arc::new(Self { history, failures, counts, rules })
+        let (counts, hearing) = (Counts::new(), Mutex::new(Hearing { events, live: Live::new() }));
+        Arc::new(Self { history, failures, counts, rules, hearing })
     }
 
     /// Runs until the pool has told the last of its events.
-    pub(super) async fn run(self: Arc<Self>, mut events: Subscriber<Event<Address>>) {
-        let mut live = Live::new();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => self.take(&event, &mut live),
-                Err(Lagged(missed)) => {
-                    // A `stopped` may be among them; forgetting all is better than keeping some for ever.
-                    live.clear();
-                    tracing::warn!(missed, "events were lost: the pool is faster than its observer");
-                    let lagged = EventDetail::Lagged { missed: Some(missed) };
-                    self.history.push(|id| EventView::gap(id.to_string(), lagged));
-                }
+    pub(super) async fn run(&self) {
+        poll_fn(|cx| {
+            let hearing = &mut *self.hearing();
+            while let Some(event) = ready!(hearing.events.poll_next_unpin(cx)) {
+                self.hear(event, &mut hearing.live);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        self.history.close();
+    }
+
+    /// Takes in what has been told by now. The pool tells of a failure before it answers those who wait for the server: whoever has
+    /// seen that answer finds the failure here, and no request waits for us to have written it down.
+    pub(super) fn catch_up(&self) {
+        let hearing = &mut *self.hearing();
+        while let Some(event) = hearing.events.take_ready() {
+            self.hear(event, &mut hearing.live);
+        }
+    }
+
+    fn hear(&self, event: Result<Event<Address>, Lagged>, live: &mut Live) {
+        match event {
+            Ok(event) => self.take(&event, live),
+            Err(Lagged(missed)) => {
+                // A `stopped` may be among them; forgetting all is better than keeping some for ever.
+                live.clear();
+                tracing::warn!(missed, "events were lost: the pool is faster than its observer");
+                let lagged = EventDetail::Lagged { missed: Some(missed) };
+                self.history.push(|id| EventView::gap(id.to_string(), lagged));
             }
         }
-        self.history.close();
+    }
+
+    fn hearing(&self) -> MutexGuard<'_, Hearing> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, event: &Event<Address>, live: &mut Live) {
@@ -178,5 +210,24 @@ fn log(event: &Event<Address>, stage: Option<Stage>) {
             let quota = quota.as_deref().unwrap_or("pool.max_servers");
             tracing::warn!(%key, quota, "no place for another server");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ostler_scope::Signal;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_known_to_who_asks_before_the_watch_has_run() {
+        let told = Signal::new();
+        let watch = Watch::new(&Admin::default(), Rules::new(&[]), told.subscribe(8));
+        let error = Arc::new(std::fmt::Error) as SharedError;
+        let kind = EventKind::Failed { error };
+        told.emit(Event { key: "a".into(), generation: None, at: SystemTime::UNIX_EPOCH, kind });
+        assert!(watch.failures.list(None).is_empty());
+        watch.catch_up();
+        assert_eq!(watch.failures.list(Some("a")).len(), 1);
     }
 }

@@ -140,6 +140,17 @@ fn the_configuration_bounds_how_many_are_let_in() {
 }
 
 #[test]
+fn whoever_was_told_of_a_failure_finds_it_at_once() {
+    let ostler = Ostler::serve("[[server]]\nhost = \"*.localhost\"\nmax = 40\ncommand = [\"false\"]\n");
+    for number in 0..20 {
+        let host = format!("host-{number}.localhost");
+        get(ostler.switchboard, &host, "/").with(502);
+        let failures = admin(ostler.admin, "GET", "/failures").with(200).json();
+        assert_eq!(failures[0]["key"], host.as_str(), "{failures}");
+    }
+}
+
+#[test]
 fn the_output_of_a_child_is_shown_while_it_is_still_starting() {
     let ostler = Ostler::serve(
         "start_timeout = \"1h\"\n[[server]]\nhost = \"slow.localhost\"\n\

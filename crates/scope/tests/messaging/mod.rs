@@ -1,5 +1,9 @@
 //! The messaging rules: bounded, backpressure or a counted lag, close remembered.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+
 use futures::{FutureExt, StreamExt};
 use ostler_scope::{Channel, ChannelClosed, Lagged, Overflow, Signal};
 
@@ -146,4 +150,31 @@ async fn a_long_backlog_costs_no_more_for_each_value_than_a_short_one() {
 #[should_panic(expected = "room for one value")]
 fn a_subscriber_without_room_is_refused() {
     drop(Signal::<()>::new().subscribe(0));
+}
+
+/// Knows whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_is_there_is_taken_without_waiting_and_who_waits_is_woken_all_the_same() {
+    let signal = Signal::new();
+    let mut subscriber = signal.subscribe(2);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(subscriber.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(subscriber.take_ready(), None);
+    (1..=3).for_each(|number| signal.emit(number));
+    assert!(woken.0.load(Ordering::SeqCst));
+    assert_eq!(subscriber.take_ready(), Some(Err(Lagged(1))));
+    assert_eq!(subscriber.take_ready(), Some(Ok(2)));
+    signal.close();
+    assert_eq!(subscriber.take_ready(), Some(Ok(3)));
+    assert_eq!(subscriber.take_ready(), None);
 }

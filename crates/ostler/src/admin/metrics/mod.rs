@@ -23,6 +23,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
     (status = 200, description = "The text format of Prometheus", body = String, content_type = "text/plain; version=0.0.4"),
 ))]
 pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
+    state.watch.catch_up();
     let scrape = Scrape::new();
     ostler(&scrape, &state);
     for server in state.listeners.get().into_iter().flatten() {
