@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use ostler_http::Connection;
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
-use ostler_upstream::SendError;
+use ostler_upstream::{Repeat, SendError};
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::config::SwitchboardConfig;
@@ -115,24 +115,30 @@ where
         let may_switch = request.version() == Version::HTTP_11;
         let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
-        let (mut parts, body) = request.into_parts();
-        parts.version = Version::HTTP_11;
-        hop::strip(&mut parts.headers, fields, &self.config.request_id_header);
+        *request.version_mut() = Version::HTTP_11;
+        let headers = request.headers_mut();
+        hop::strip(headers, fields, &self.config.request_id_header);
         if fields.has(Fields::EXPECT) {
             // The client is told to go on when the server's connection takes the first of the body.
-            parts.headers.remove(EXPECT);
+            headers.remove(EXPECT);
         }
-        session.introduction.introduce(&mut parts.headers, fields, host);
+        session.introduction.introduce(headers, fields, host);
+        let repeat = if protocol.is_some() { Repeat::Never } else { Repeat::IfIdempotent };
         if let Some(protocol) = protocol {
-            hop::set_upgrade(&mut parts.headers, protocol);
+            hop::set_upgrade(headers, protocol);
         }
-        let (body, lease) = RequestBody::new(body, lease);
-        if body.is_of_unknown_length() {
+        if request.body().size_hint().exact().is_none() {
             // hyper would frame it by itself, but not for the methods that hardly ever have one.
-            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
+        let mut held = None;
+        let request = request.map(|body| {
+            let (body, lease) = RequestBody::new(body, lease);
+            held = lease;
+            body
+        });
 
-        let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
+        let mut response = endpoint.send(request, repeat).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
         hop::strip(response.headers_mut(), fields, &self.config.request_id_header);
@@ -145,12 +151,14 @@ where
             let upgraded = session.connection.upgrade();
             let protocol = Protocol::of(&switched);
             let half_closed = self.config.half_closed_timeout;
-            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease, half_closed));
+            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, held, half_closed));
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
         }
-        let until_drained = is_event_stream(response.headers()).then(|| Arc::clone(&session.connection));
-        Ok(response.map(|reply| ResponseBody::reply(reply, lease, until_drained)))
+        // One with an end of its own needs nobody to end it.
+        let endless = response.body().size_hint().exact().is_none() && is_event_stream(response.headers());
+        let until_drained = endless.then(|| Arc::clone(&session.connection));
+        Ok(response.map(|reply| ResponseBody::reply(reply, held, until_drained)))
     }
 
     /// The way to the server that a request names.
