@@ -51,7 +51,12 @@ where
             None => take(&mut this.body),
         };
         let frame = ready!(frame);
-        this.ended = frame.is_none();
+        // Nothing comes behind trailers, and hyper does not ask for it.
+        this.ended = match &frame {
+            Some(Ok(frame)) => frame.is_trailers(),
+            Some(Err(_)) => false,
+            None => true,
+        };
         Poll::Ready(frame)
     }
 
