@@ -92,7 +92,7 @@ impl Acceptor {
     async fn left_to_another(&self) {
         self.closing.cancelled().await;
         if !self.listener.is_handed_over() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
