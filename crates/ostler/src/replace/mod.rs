@@ -14,7 +14,7 @@
 //! there are never two in charge, and never none as long as either lives. From then on the successor owns the sockets, the
 //! predecessor stops accepting, and both share nothing but the queue of clients that have connected, which either may accept from.
 //!
-//! The successor is a child of the predecessor, in its session and process group, without its instance mark and without a
+//! The successor is a child of the predecessor, in its session and in a process group of its own, without its instance mark and without a
 //! parent-death signal: neither the end of the predecessor, nor its guard, nor its reaper touches it. It has a mark, a guard, a
 //! cgroup and servers of its own.
 

@@ -8,6 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use ostler_net::{Address, Bequest, FileOwner};
+use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -18,7 +19,7 @@ use super::{Program, ROLE};
 use crate::sockets::{NAMES, Purpose};
 
 /// How long a successor that is not wanted any more may take to end before it is killed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A listening socket that a successor gets.
 #[derive(Clone, Debug)]
@@ -66,9 +67,13 @@ pub(crate) enum ReplaceError {
     System(#[from] io::Error),
 }
 
-/// A process that is killed when it is dropped.
+/// A process that is killed when it is dropped, with its group.
 #[derive(Debug)]
-struct Unproven(Option<Child>);
+struct Unproven {
+    child: Option<Child>,
+    /// Its own: it is the leader.
+    group: Option<Pid>,
+}
 
 impl Attempt {
     /// Starts `program` and hands it the sockets that are still open.
@@ -88,9 +93,11 @@ impl Attempt {
             .env(ROLE, "stdin")
             .env_remove(NAMES)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
+            // What a terminal sends to us is not for it, and what it may have started is ended with it.
+            .process_group(0)
             .spawn()
             .map_err(|source| ReplaceError::Start { path: path.clone(), source })?;
-        let successor = Unproven(Some(child));
+        let successor = Unproven { group: child.id().and_then(group), child: Some(child) };
         let handover = Handover { protocol: PROTOCOL, pid: std::process::id(), sockets };
         match send(&ours, &line(&handover), &descriptors) {
             Ok(()) => {}
@@ -104,7 +111,7 @@ impl Attempt {
 
     /// The process that was started.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.successor.0.as_ref().and_then(Child::id)
+        self.successor.child.as_ref().and_then(Child::id)
     }
 
     /// Waits until it serves, and puts it in charge of `estates`, unless `may_go_on` says otherwise by then.
@@ -164,7 +171,7 @@ impl Attempt {
     async fn hand_over(&mut self, estates: &[Estate], addresses: &[Address]) -> Result<u32, ReplaceError> {
         let pid = self.pid().ok_or(ReplaceError::Ending)?;
         self.socket.write_all(&line(&Order::TakeOver)).await?;
-        self.successor.0.take();
+        self.successor.release();
         for estate in estates.iter().filter(|estate| addresses.contains(&estate.address)) {
             estate.bequest.hand_over();
         }
@@ -179,6 +186,8 @@ impl Attempt {
             successor.kill();
             let _ = successor.ended().await;
         }
+        // If it was a script, not all of it may have ended.
+        successor.kill();
     }
 }
 
@@ -198,20 +207,29 @@ fn descriptions(estates: &[Estate]) -> io::Result<(Vec<SocketDescription>, Vec<O
     Ok((descriptions, descriptors))
 }
 
+fn group(leader: u32) -> Option<Pid> {
+    i32::try_from(leader).ok().and_then(Pid::from_raw)
+}
+
 impl Unproven {
     /// Waits until it has ended. Cancel safe.
     async fn ended(&mut self) -> io::Result<ExitStatus> {
-        match &mut self.0 {
+        match &mut self.child {
             Some(child) => child.wait().await,
             None => Err(io::Error::from(io::ErrorKind::NotFound)),
         }
     }
 
-    fn kill(&mut self) {
-        if let Some(child) = &mut self.0 {
-            // Fails when it has ended, which is what it is for.
-            let _ = child.start_kill();
+    fn kill(&self) {
+        if let Some(group) = self.group {
+            // Fails when nobody is left in it, which is what it is for.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
+    }
+
+    /// From here on it is nobody's.
+    fn release(&mut self) {
+        (self.child, self.group) = (None, None);
     }
 }
 
