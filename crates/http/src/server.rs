@@ -194,10 +194,12 @@ impl Server {
     /// Makes place for who accepts on the same socket from now on, in this process or in another: stops accepting, and closes each
     /// connection behind its next response, which says so. Nothing is closed on a client that is about to ask.
     ///
-    /// Returns at once; [`Server::gone`] tells when the last connection has ended. A drain can follow at any time.
-    pub fn retire(&self) {
+    /// Returns when nothing is accepted any more; [`Server::gone`] tells when the last connection has ended. A drain can follow at
+    /// any time. Cancel safe: the server retires all the same.
+    pub async fn retire(&self) {
         self.shared.closing.cancel();
         self.shared.give_all(Order::Retire);
+        self.shared.closed.cancelled().await;
     }
 
     /// Waits until there is no connection. Cancel safe.

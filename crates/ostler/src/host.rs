@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use futures::future::join_all;
 use ostler_config::{
     Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
@@ -118,13 +119,10 @@ impl Host {
         self.switchboards.iter().map(Switchboard::address).chain(self.admin.addresses())
     }
 
-    /// Leaves the sockets to who accepts on them from now on, and waits until who is connected has been told so with his next
-    /// response, at most for `grace`. What is left then is for the drain.
-    pub(crate) async fn retire(&self, grace: Duration) {
-        self.admin.retire();
-        let servers: Vec<_> = self.switchboards.iter().map(Switchboard::server).collect();
-        servers.iter().for_each(|server| server.retire());
-        let gone = futures::future::join_all(servers.iter().map(|server| server.gone()));
+    /// Waits until everybody who was connected has been told with his next response to come back on a new connection, at most
+    /// for `grace`. What is left then is for the drain.
+    pub(crate) async fn gone(&self, grace: Duration) {
+        let gone = join_all(self.switchboards.iter().map(|switchboard| switchboard.server().gone()));
         // Whoever is left has not asked for anything in that time, or is in the middle of it.
         let _ = tokio::time::timeout(grace, gone).await;
     }

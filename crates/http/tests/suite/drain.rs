@@ -146,8 +146,7 @@ async fn a_retiring_server_answers_who_is_connected_once_more_and_leaves_the_que
     }
 
     bequest.hand_over();
-    server.retire();
-    // In the queue from now on, since nobody accepts.
+    server.retire().await;
     let mut queued = Client::connect(server.address()).await;
     queued.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;

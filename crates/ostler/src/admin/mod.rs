@@ -43,7 +43,7 @@ use self::drain::Draining;
 use self::gate::Gate;
 use self::problem::Problem;
 pub(crate) use self::problem::{CONFIGURATION_REFUSED, NO_SUCH_SERVER, PROBLEMS, REPLACEMENT_FAILED};
-use self::replace::{Means, Replacement};
+use self::replace::{Leaving, Means, Replacement};
 use self::rules::Rules;
 use self::watch::Watch;
 use crate::replace::{Estate, Program};
@@ -118,8 +118,9 @@ impl Admin {
         })?;
         let draining = Draining::new(switchboards, scope);
         let means = Means { program, estates, within: config.switchboard.replace_timeout };
-        let replacement = Replacement::new(means, root, &draining, &watch);
         let own = Arc::new(OnceLock::new());
+        let leaving = Leaving { switchboards: switchboards.to_vec(), listeners: Arc::clone(&own) };
+        let replacement = Replacement::new(means, leaving, root, &draining, &watch);
         let state = AdminState {
             root: root.clone(),
             started: Instant::now(),
@@ -171,11 +172,6 @@ impl Admin {
     /// Waits until a successor is in charge.
     pub(crate) async fn replaced(&self) {
         self.replacement.done().await;
-    }
-
-    /// Stops accepting.
-    pub(crate) fn retire(&self) {
-        self.listeners.iter().for_each(Server::retire);
     }
 }
 

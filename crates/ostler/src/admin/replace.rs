@@ -1,13 +1,17 @@
 //! `POST /replace`: another process takes over, with the same listening sockets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use futures::future::join_all;
+use ostler_http::Server;
 use ostler_scope::{Closed, Scope};
+use ostler_switchboard::Switchboard;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
 use super::AdminState;
 use super::chain;
@@ -28,6 +32,7 @@ pub(super) struct Replacement {
     estates: Vec<Estate>,
     /// How long an attempt may take.
     within: Duration,
+    leaving: Leaving,
     /// The whole of Ostler: the attempt runs in it, and is given up when it halts.
     root: Scope,
     draining: Arc<Draining>,
@@ -74,13 +79,39 @@ pub(super) struct Means {
     pub(super) within: Duration,
 }
 
+/// Who stops accepting when a successor is in charge.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) switchboards: Vec<Switchboard>,
+    /// The admin API's own.
+    pub(super) listeners: Arc<OnceLock<Vec<Server>>>,
+}
+
+impl Leaving {
+    /// Returns when nobody is accepted here any more: whoever connects from then on comes to the successor.
+    async fn leave(&self) {
+        let switchboards = self.switchboards.iter().map(Switchboard::server);
+        let servers = switchboards.chain(self.listeners.get().into_iter().flatten());
+        if timeout(LEAVING, join_all(servers.map(Server::retire))).await.is_err() {
+            tracing::warn!("connections that were accepted before still wait for a thread to serve them");
+        }
+    }
+}
+
 impl Replacement {
-    pub(super) fn new(means: Means, root: &Scope, draining: &Arc<Draining>, watch: &Arc<Watch>) -> Arc<Self> {
+    pub(super) fn new(
+        means: Means,
+        leaving: Leaving,
+        root: &Scope,
+        draining: &Arc<Draining>,
+        watch: &Arc<Watch>,
+    ) -> Arc<Self> {
         let Means { program, estates, within } = means;
         Arc::new(Self {
             program,
             estates,
             within,
+            leaving,
             root: root.clone(),
             draining: Arc::clone(draining),
             watch: Arc::clone(watch),
@@ -162,6 +193,7 @@ impl Replacement {
         };
         match outcome {
             Ok(replaced) => {
+                self.leaving.leave().await;
                 let Replaced { pid, version, elapsed } = &replaced;
                 tracing::info!(pid, %version, ?elapsed, "replaced: the successor serves");
                 self.counts.done.fetch_add(1, Ordering::Relaxed);
@@ -197,6 +229,9 @@ impl Replacement {
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 }
+
+/// How long accepting may take to stop, which takes no time unless threads are stuck.
+const LEAVING: Duration = Duration::from_secs(1);
 
 const ENDING: &str = "Ostler is ending";
 

@@ -103,7 +103,7 @@ async fn up(scope: &Scope, loaded: &Loaded, beginning: Beginning) -> Result<Exit
     })?);
     tokio::select! {
         () = host.admin.drained_on_request() => {}
-        () = host.admin.replaced() => host.retire(loaded.config.switchboard.replace_grace).await,
+        () = host.admin.replaced() => host.gone(loaded.config.switchboard.replace_grace).await,
     }
     Ok(ExitCode::SUCCESS)
 }
