@@ -77,7 +77,7 @@ pub(crate) async fn drive<S: ConnectionService>(
                 finishing = true;
                 serving.as_mut().graceful_shutdown();
             }
-            Order::Serve | Order::Finish => {}
+            Order::Serve | Order::Retire | Order::Finish => {}
             Order::Close | Order::Abort => return Poll::Ready(None),
         }
         serving.as_mut().poll(cx).map(Some)

@@ -1,4 +1,6 @@
-//! Pool events as JSON.
+//! What happens, as JSON.
+
+use std::time::SystemTime;
 
 use ostler_net::Address;
 use ostler_pool::{Event, EventKind};
@@ -58,6 +60,23 @@ pub enum EventDetail {
         /// The host pattern whose places are taken; absent when they are all of the pool's.
         quota: Option<String>,
     },
+    /// Another process of the program was started, to take over.
+    ReplacementStarted {
+        /// It.
+        pid: Option<u32>,
+    },
+    /// It did not serve in time, and has ended; this process goes on.
+    ReplacementFailed {
+        /// Why.
+        error: String,
+    },
+    /// It serves, with the same listening sockets; this process drains.
+    Replaced {
+        /// It.
+        pid: u32,
+        /// Its version.
+        version: String,
+    },
     /// Events are missing here: they are not kept any more.
     Lagged {
         /// How many; absent when the last id was of another process.
@@ -74,6 +93,12 @@ impl EventView {
             generation: event.generation.map(|generation| generation.number()),
             detail: EventDetail::new(&event.kind),
         }
+    }
+
+    /// What happened to Ostler itself, just now.
+    pub(super) fn own(id: &EventId, detail: EventDetail) -> Self {
+        let at = Some(rfc3339(SystemTime::now()));
+        Self { id: id.to_string(), at, key: None, generation: None, detail }
     }
 
     /// What tells of the stream, and not of a server.
@@ -107,6 +132,9 @@ impl EventDetail {
             Self::Failed { .. } => "failed",
             Self::Unhealthy { .. } => "unhealthy",
             Self::LimitReached { .. } => "limit_reached",
+            Self::ReplacementStarted { .. } => "replacement_started",
+            Self::ReplacementFailed { .. } => "replacement_failed",
+            Self::Replaced { .. } => "replaced",
             Self::Lagged { .. } => "lagged",
         }
     }

@@ -68,6 +68,11 @@ impl Watch {
         self.history.close();
     }
 
+    /// Keeps what happened to Ostler itself among the rest.
+    pub(super) fn tell(&self, detail: EventDetail) {
+        self.history.push(|id| EventView::own(id, detail));
+    }
+
     fn take(&self, event: &Event<Address>, live: &mut Live) {
         let stage = event.generation.and_then(|generation| live.get(&generation).copied());
         log(event, stage);
