@@ -76,6 +76,14 @@ section! {
         /// is 3. Event streams that were asked for by GET, and WebSockets, are told to end at once.
         drain_timeout: Duration = "30s", from "0s" to "1d";
 
+        /// How long the successor that `ostler replace` starts may take until it serves. If it takes longer it is ended, and nothing
+        /// has changed.
+        replace_timeout: Duration = "30s", from "100ms" to "1h";
+
+        /// How long connections without a request stay open once a successor serves. Whoever asks in that time is answered, and told
+        /// to come back on a new connection; whoever asks as his connection is closed has to ask again.
+        replace_grace: Duration = "2s", from "0s" to "1h";
+
         /// How many threads serve connections. Default: one for each processor.
         workers: Option<usize>, from 1 to 1_024;
     }

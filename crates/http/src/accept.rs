@@ -56,11 +56,13 @@ impl Acceptor {
     }
 
     /// The next connection within the limit, or None once the server closes and nothing is queued any more: a client
-    /// whose connection the system had accepted is served, not reset. Cancel safe.
+    /// whose connection the system had accepted is served, not reset. Where another process accepts on the same socket,
+    /// the queue is left to it. Cancel safe.
     pub(crate) async fn next(&self) -> Option<Admitted> {
         loop {
             let accepted = tokio::select! {
                 biased;
+                () = self.left_to_another() => return None,
                 accepted = self.listener.accept() => accepted,
                 () = self.closing.cancelled() => return None,
             };
@@ -83,6 +85,14 @@ impl Acceptor {
                     }
                 },
             }
+        }
+    }
+
+    /// Resolves when the server closes and another process accepts on the same socket.
+    async fn left_to_another(&self) {
+        self.closing.cancelled().await;
+        if !self.listener.is_handed_over() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -31,12 +31,14 @@ pub enum Phase {
 pub(crate) enum Order {
     /// Go on.
     Serve = 0,
+    /// Answer one more request, and say that it was the last: its client is to come back on a new connection.
+    Retire = 1,
     /// Finish the exchange in flight, then close.
-    Finish = 1,
+    Finish = 2,
     /// Close now: the client overstayed.
-    Close = 2,
+    Close = 3,
     /// Reset now, so that a cut response is seen as cut.
-    Abort = 3,
+    Abort = 4,
 }
 
 /// A client's connection. It stays in its server's table until the last of its holders lets go: the task that serves
@@ -100,6 +102,11 @@ impl Connection {
         self.order() >= Order::Finish
     }
 
+    /// Whether the next response is to be the last.
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.order() >= Order::Retire
+    }
+
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(self.table.tick(), Ordering::Relaxed);
@@ -113,8 +120,9 @@ impl Connection {
     pub(crate) fn order(&self) -> Order {
         match self.order.load(Ordering::Acquire) {
             0 => Order::Serve,
-            1 => Order::Finish,
-            2 => Order::Close,
+            1 => Order::Retire,
+            2 => Order::Finish,
+            3 => Order::Close,
             _ => Order::Abort,
         }
     }

@@ -65,7 +65,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.response.poll(cx))?;
-        if this.connection.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if this.connection.is_retiring() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if this.connection.phase() == Phase::Handler {

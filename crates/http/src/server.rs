@@ -191,6 +191,22 @@ impl Server {
         remaining
     }
 
+    /// Makes place for who accepts on the same socket from now on, in this process or in another: stops accepting, and closes each
+    /// connection behind its next response, which says so. Nothing is closed on a client that is about to ask.
+    ///
+    /// Returns when nothing is accepted any more; [`Server::gone`] tells when the last connection has ended. A drain can follow at
+    /// any time. Cancel safe: the server retires all the same.
+    pub async fn retire(&self) {
+        self.shared.closing.cancel();
+        self.shared.give_all(Order::Retire);
+        self.shared.closed.cancelled().await;
+    }
+
+    /// Waits until there is no connection. Cancel safe.
+    pub async fn gone(&self) {
+        self.shared.census.empty().await;
+    }
+
     /// Stops accepting, closes what is idle, lets exchanges in flight finish, and resets what is left at `deadline`.
     ///
     /// A second call shortens the first one's deadline if its own is earlier, and gets the same result. Cancel safe in

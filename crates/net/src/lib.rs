@@ -13,10 +13,12 @@
 
 mod address;
 mod host;
+mod inherit;
 mod listener;
 mod stream;
 
 pub use address::{Address, AddressError};
 pub use host::{HostError, HostName, HostPattern, normalize_host, requested_host};
+pub use inherit::{Bequest, FileOwner, Passed, PassedError};
 pub use listener::{Accepted, Listener};
 pub use stream::Stream;

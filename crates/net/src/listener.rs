@@ -4,24 +4,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::inherit::{Bequest, Bound, Passed, Socket};
 use crate::{Address, Stream};
 
-/// A bound socket that accepts. Dropping it closes it, and removes a Unix socket's file.
+/// A bound socket that accepts. Dropping it closes it, and removes the file of a Unix socket that it has bound itself.
 #[derive(Debug)]
 pub struct Listener {
-    socket: Socket,
+    /// Strong here alone: whoever has a [`Bequest`] does not keep it open.
+    bound: Arc<Bound>,
     /// Where it is bound: the port the system chose for port 0.
     address: Address,
-}
-
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpListener),
-    Unix(UnixListener, #[expect(dead_code, reason = "held for its Drop")] SocketFile),
 }
 
 /// An accepted connection that belongs to no runtime yet: it can be handed to another thread.
@@ -40,10 +37,6 @@ enum Family {
     Unix,
 }
 
-/// Removes the socket's file when the listener is gone, so that the next start can bind.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
-
 // === impl Listener ===
 
 impl Listener {
@@ -58,7 +51,7 @@ impl Listener {
             Address::Tcp(wanted) => {
                 let listener = TcpListener::bind(wanted).await?;
                 let address = Address::Tcp(listener.local_addr()?);
-                Ok(Self { socket: Socket::Tcp(listener), address })
+                Ok(Self { bound: Arc::new(Bound::new(Socket::Tcp(listener), None)), address })
             }
             Address::Unix(path) => {
                 let listener = match UnixListener::bind(path) {
@@ -71,10 +64,30 @@ impl Listener {
                     }
                     other => other?,
                 };
-                let socket = Socket::Unix(listener, SocketFile(path.clone()));
-                Ok(Self { socket, address: address.clone() })
+                let bound = Bound::new(Socket::Unix(listener), Some(path.clone()));
+                Ok(Self { bound: Arc::new(bound), address: address.clone() })
             }
         }
+    }
+
+    /// Accepts on a socket that somebody else has bound.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn adopt(passed: Passed) -> io::Result<Self> {
+        let (bound, address) = passed.into_bound()?;
+        Ok(Self { bound: Arc::new(bound), address })
+    }
+
+    /// A way to its socket for the one who is to accept here after us.
+    pub fn bequest(&self) -> Bequest {
+        Bequest::of(&self.bound)
+    }
+
+    /// Whether another process accepts here from now on: see [`Bequest::hand_over`]. Who has connected and was not accepted yet
+    /// is in good hands then.
+    pub fn is_handed_over(&self) -> bool {
+        self.bound.is_handed_over()
     }
 
     /// Where it is bound.
@@ -87,14 +100,14 @@ impl Listener {
     /// # Errors
     /// What `accept(2)` says. Errors such as `ECONNABORTED` or `EMFILE` are not the listener's end.
     pub async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
-        match &self.socket {
+        match &self.bound.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // It fails for a client that has gone already, and the first read tells that.
                 let _ = stream.set_nodelay(true);
                 Ok((stream.into(), Some(peer)))
             }
-            Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
+            Socket::Unix(listener) => Ok((listener.accept().await?.0.into(), None)),
         }
     }
 }
@@ -122,15 +135,6 @@ impl Accepted {
             Family::Tcp => Ok(TcpStream::from_std(self.socket.into())?.into()),
             Family::Unix => Ok(UnixStream::from_std(self.socket.into())?.into()),
         }
-    }
-}
-
-// === impl SocketFile ===
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // Already gone is as good as removed, and a drop has nobody to tell of the rest.
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 

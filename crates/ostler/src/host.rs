@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use futures::future::join_all;
 use ostler_config::{
     Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
@@ -18,7 +19,9 @@ use ostler_switchboard::{
 use ostler_upstream::EndpointConfig;
 
 use crate::admin::{Admin, Overseen};
+use crate::replace::{Estate, Program};
 use crate::servers::{CommandError, Servers};
+use crate::sockets::{Purpose, Sockets, SocketsError};
 
 /// A running Ostler. It ends with the scope it was started in: the switchboards drain first, then the servers stop, and the
 /// admin listener is the last to go, so that it can tell of all that.
@@ -33,10 +36,14 @@ pub struct Host {
 }
 
 /// What `ostler up` has besides its configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct HostOptions {
     /// The program that ends all children when this process is killed.
     pub guard: GuardProgram,
+    /// Sockets that are bound already, which are used for the addresses they are bound to.
+    pub sockets: Sockets,
+    /// What can take over from this process; None when nothing can.
+    pub program: Option<Program>,
 }
 
 /// Why Ostler did not start. Nothing is left running.
@@ -52,6 +59,9 @@ pub enum HostError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// What the service manager has passed does not fit.
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
     /// The name in the `url` of a server has no address.
     #[error("cannot look up {name}")]
     Lookup {
@@ -87,12 +97,16 @@ impl Host {
     /// # Errors
     /// See [`HostError`]. Every listener is bound before anything else is started.
     pub async fn start(scope: &Scope, config: &Config, options: HostOptions) -> Result<Self, HostError> {
+        let HostOptions { guard, mut sockets, program } = options;
+        let mut estates = Vec::new();
+        let mut listen = async |key, addresses| listen(key, addresses, &mut sockets, &mut estates).await;
         let admin_listeners = listen("admin.listen", &config.admin.listen).await?;
         let listeners = listen("switchboard.listen", &config.switchboard.listen).await?;
+        sockets.finish()?;
         let own = admin_listeners.iter().chain(&listeners).map(Listener::address);
         let routes = routes(config, &own.collect::<Vec<_>>()).await?;
 
-        let launcher = Launcher::open(scope, launcher_config(config, options)).await?;
+        let launcher = Launcher::open(scope, launcher_config(config, guard)).await?;
         let servers = Servers::new(config, launcher)?;
         let threads = config.switchboard.workers.and_then(NonZeroUsize::new);
         let workers = Workers::start(scope, WorkersConfig { threads })?;
@@ -105,9 +119,23 @@ impl Host {
             let config = switchboard_config(config);
             switchboards.push(Switchboard::start(scope, listener, config, routes.clone(), &pool, &workers)?);
         }
-        let overseen = Overseen { root: scope, events, pool: &pool, switchboards: &switchboards };
+        let overseen =
+            Overseen { root: scope, events, pool: &pool, switchboards: &switchboards, program, estates };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
         Ok(Self { pool, switchboards, admin })
+    }
+
+    /// Where it listens: the port that the system chose for port 0.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.switchboards.iter().map(Switchboard::address).chain(self.admin.addresses())
+    }
+
+    /// Waits until everybody who was connected has been told with his next response to come back on a new connection, at most
+    /// for `grace`. What is left then is for the drain.
+    pub(crate) async fn gone(&self, grace: Duration) {
+        let gone = join_all(self.switchboards.iter().map(|switchboard| switchboard.server().gone()));
+        // Whoever is left has not asked for anything in that time, or is in the middle of it.
+        let _ = tokio::time::timeout(grace, gone).await;
     }
 }
 
@@ -117,14 +145,26 @@ pub(crate) fn longest_end(config: &Config) -> Duration {
     ends.max().unwrap_or_default()
 }
 
-async fn listen(key: &'static str, addresses: &[Address]) -> Result<Vec<Listener>, HostError> {
+/// Listens on what was passed for an address, or binds it, and notes what a successor is to get.
+async fn listen(
+    key: &'static str,
+    addresses: &[Address],
+    sockets: &mut Sockets,
+    estates: &mut Vec<Estate>,
+) -> Result<Vec<Listener>, HostError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = Listener::bind(address).await.map_err(|source| HostError::Listen {
-            address: address.clone(),
-            key,
-            source,
-        })?;
+        let listener = match sockets.take(key, address) {
+            Some(passed) => Listener::adopt(passed),
+            None => Listener::bind(address).await,
+        };
+        let listener =
+            listener.map_err(|source| HostError::Listen { address: address.clone(), key, source })?;
+        estates.push(Estate {
+            purpose: Purpose { key: key.to_owned(), address: address.clone() },
+            address: listener.address().clone(),
+            bequest: listener.bequest(),
+        });
         listeners.push(listener);
     }
     Ok(listeners)
@@ -155,10 +195,10 @@ async fn routes(config: &Config, own: &[&Address]) -> Result<Routes<Target>, Hos
     Ok(routes)
 }
 
-fn launcher_config(config: &Config, options: HostOptions) -> LauncherConfig {
+fn launcher_config(config: &Config, guard: GuardProgram) -> LauncherConfig {
     let ports =
         PortRange { base: config.pool.base_port, rest: config.pool.port_reuse_pause, ..PortRange::default() };
-    LauncherConfig { ports, guard: options.guard, ..LauncherConfig::default() }
+    LauncherConfig { ports, guard, ..LauncherConfig::default() }
 }
 
 fn pool_config(config: &Config) -> PoolConfig {

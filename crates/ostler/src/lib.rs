@@ -12,7 +12,10 @@ mod in_process;
 mod main_scope;
 mod outputs;
 mod probe;
+mod replace;
 mod servers;
+mod service_manager;
+mod sockets;
 
 pub use echo::{Echo, EchoBody};
 pub use host::{Host, HostError, HostOptions};
@@ -28,4 +31,6 @@ pub use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange, Port
 pub use ostler_scope::{BoxError, Deadline, Scope};
 pub use ostler_switchboard::{Routes, Switchboard, SwitchboardConfig, Target};
 pub use probe::{HttpProbe, NotWell};
+pub use replace::Program;
 pub use servers::{CommandError, Running, Servers};
+pub use sockets::{Sockets, SocketsError};

@@ -23,6 +23,9 @@ pub const INHERITED: [&str; 15] = [
     "XDG_RUNTIME_DIR",
 ];
 
+/// Names that tell of descriptors which the service manager has passed to us, and which no child gets. Not to be let through.
+const OF_OUR_DESCRIPTORS: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
 /// Names that begin like this are ours to set.
 const RESERVED: &str = "OSTLER_";
 
@@ -65,7 +68,8 @@ impl Environment {
 
     /// The variables of one child. `ours` looks a name up in our own environment.
     pub(crate) fn resolve(&self, ours: impl Fn(&str) -> Option<OsString>) -> BTreeMap<OsString, OsString> {
-        let inherited = self.inherited.iter().filter_map(|name| Some((OsString::from(name), ours(name)?)));
+        let inherited = self.inherited.iter().filter(|name| !OF_OUR_DESCRIPTORS.contains(&name.as_str()));
+        let inherited = inherited.filter_map(|name| Some((OsString::from(name), ours(name)?)));
         let extra = self.extra.iter().map(|(name, value)| (name.into(), value.into()));
         inherited.chain(extra).collect()
     }
@@ -108,6 +112,13 @@ mod tests {
         let expected = [("LANG", "de"), ("MORE", "1"), ("PATH", "/bin")]
             .map(|(name, value)| (OsString::from(name), OsString::from(value)));
         assert_eq!(resolved.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_tells_of_our_descriptors_is_not_let_through() {
+        let environment = Environment::empty().inherit("LISTEN_FDNAMES").inherit("LANG");
+        let resolved = environment.resolve(|name| Some(name.into()));
+        assert_eq!(resolved.into_keys().collect::<Vec<_>>(), ["LANG"]);
     }
 
     #[test]

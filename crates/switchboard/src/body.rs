@@ -67,11 +67,6 @@ impl RequestBody {
         let lease = lease.map(Rc::new);
         (Self::Streamed { body, lease: lease.clone() }, lease.map(Held::Shared))
     }
-
-    /// Whether only its end will tell its length.
-    pub(crate) fn is_of_unknown_length(&self) -> bool {
-        self.size_hint().exact().is_none()
-    }
 }
 
 impl Body for RequestBody {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use ostler_http::Connection;
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
-use ostler_upstream::SendError;
+use ostler_upstream::{Repeat, SendError};
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::claims::Claims;
@@ -119,31 +119,37 @@ where
         let may_switch = request.version() == Version::HTTP_11;
         let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
-        let (mut parts, body) = request.into_parts();
-        let is_get = parts.method == Method::GET;
-        parts.version = Version::HTTP_11;
+        let is_get = *request.method() == Method::GET;
+        *request.version_mut() = Version::HTTP_11;
+        let headers = request.headers_mut();
         if fields.has(Fields::CLAIMS) {
-            self.claims.clean(&mut parts.headers, session.introduction.believes());
+            self.claims.clean(headers, session.introduction.believes());
         }
-        hop::strip(&mut parts.headers, fields, &self.config.request_id_header);
+        hop::strip(headers, fields, &self.config.request_id_header);
         if fields.has(Fields::EXPECT) {
             // The client is told to go on when the server's connection takes the first of the body.
-            parts.headers.remove(EXPECT);
+            headers.remove(EXPECT);
         }
-        session.introduction.introduce(&mut parts.headers, fields, host);
+        session.introduction.introduce(headers, fields, host);
+        let repeat = if protocol.is_some() { Repeat::Never } else { Repeat::IfIdempotent };
         if let Some(protocol) = protocol {
-            hop::set_upgrade(&mut parts.headers, protocol);
+            hop::set_upgrade(headers, protocol);
         }
         if fields.has(Fields::TE) {
-            hop::name_te(&mut parts.headers);
+            hop::name_te(headers);
         }
-        let (body, lease) = RequestBody::new(body, lease);
-        if body.is_of_unknown_length() {
+        if request.body().size_hint().exact().is_none() {
             // hyper would frame it by itself, but not for the methods that hardly ever have one.
-            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
+        let mut held = None;
+        let request = request.map(|body| {
+            let (body, lease) = RequestBody::new(body, lease);
+            held = lease;
+            body
+        });
 
-        let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
+        let mut response = endpoint.send(request, repeat).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
         let required = match response.status() {
@@ -160,13 +166,13 @@ where
             let upgraded = session.connection.upgrade();
             let protocol = Protocol::of(&switched);
             let half_closed = self.config.half_closed_timeout;
-            let dismissed = endless::dismissed(lease.as_ref());
+            let dismissed = endless::dismissed(held.as_ref());
             tokio::task::spawn_local(tunnel(
                 client,
                 server,
                 protocol,
                 upgraded,
-                lease,
+                held,
                 dismissed,
                 half_closed,
             ));
@@ -178,12 +184,13 @@ where
         }
         // An event stream that is the answer to something else, such as a call of a tool, ends when that is answered, and is a
         // response in flight like any other.
-        let endless = if is_get && is_event_stream(response.headers()) {
-            Some(Endless::new(&session.connection, lease.as_ref()))
+        let is_long = response.body().size_hint().exact().is_none();
+        let endless = if is_long && is_get && is_event_stream(response.headers()) {
+            Some(Endless::new(&session.connection, held.as_ref()))
         } else {
             None
         };
-        Ok(response.map(|reply| ResponseBody::reply(reply, lease, endless)))
+        Ok(response.map(|reply| ResponseBody::reply(reply, held, endless)))
     }
 
     /// The way to the server that a request names.

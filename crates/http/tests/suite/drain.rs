@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use ostler_http::{Connection, Drain, Ending, Phase, Server, ServerConfig, Workers, WorkersConfig};
-use ostler_net::Stream;
+use ostler_net::{FileOwner, Listener, Passed, Stream};
 use ostler_scope::{Deadline, Scope};
 use tokio::sync::Notify;
 
@@ -123,6 +123,57 @@ async fn a_request_that_waits_for_its_worker_when_the_drain_begins_is_served() {
     assert!(answer.contains("connection: close\r\n") && answer.ends_with("served"), "{answer}");
     let drain = draining.await.unwrap();
     assert!(matches!(drain, Drain::Drained { served: 2, .. }), "{drain}");
+    assert!(scope.halt().await.error.is_none());
+}
+
+#[tokio::test]
+async fn a_retiring_server_answers_who_is_connected_once_more_and_leaves_the_queue_to_its_heir() {
+    let scope = Scope::root("test").open().unwrap();
+    let listener = listener().await;
+    let bequest = listener.bequest();
+    let passed = Passed::new(bequest.descriptor().unwrap().unwrap(), FileOwner::Us).unwrap();
+    let server = Server::start(&scope, "old", listener, ServerConfig::default(), |_connection| {
+        service_fn(async |_request: Request<Incoming>| {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"old"))))
+        })
+    })
+    .unwrap();
+    let mut idle = Client::connect(server.address()).await;
+    let mut other = Client::connect(server.address()).await;
+    for client in [&mut idle, &mut other] {
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        client.read_to("old").await;
+    }
+
+    bequest.hand_over();
+    server.retire().await;
+    let mut queued = Client::connect(server.address()).await;
+    queued.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let answer = idle.read_to_close().await.unwrap();
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("old"), "{answer}");
+    assert_eq!(server.connections(), 1, "who has not asked is not closed on");
+    other.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    other.read_to_close().await.unwrap();
+    server.gone().await;
+
+    let heir = Server::start(
+        &scope,
+        "new",
+        Listener::adopt(passed).unwrap(),
+        ServerConfig::default(),
+        |_connection| {
+            service_fn(async |_request: Request<Incoming>| {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"new"))))
+            })
+        },
+    )
+    .unwrap();
+    queued.read_to("new").await;
+    let drain = server.drain(Deadline::after(PATIENCE)).await;
+    assert!(matches!(drain, Drain::Drained { served: 4, .. }), "{drain}");
+    let drain = heir.drain(Deadline::after(PATIENCE)).await;
+    assert!(matches!(drain, Drain::Drained { served: 1, .. }), "{drain}");
     assert!(scope.halt().await.error.is_none());
 }
 

@@ -1,4 +1,6 @@
-//! Pool events as JSON.
+//! What happens, as JSON.
+
+use std::time::SystemTime;
 
 use ostler_net::Address;
 use ostler_pool::{Event, EventKind, EventName};
@@ -58,6 +60,23 @@ pub enum EventDetail {
         /// The host pattern whose places are taken; absent when they are all of the pool's.
         quota: Option<String>,
     },
+    /// Another process of the program was started, to take over.
+    ReplacementStarted {
+        /// It.
+        pid: Option<u32>,
+    },
+    /// It did not serve in time, and has ended; this process goes on.
+    ReplacementFailed {
+        /// Why.
+        error: String,
+    },
+    /// It serves, with the same listening sockets; this process drains.
+    Replaced {
+        /// It.
+        pid: u32,
+        /// Its version.
+        version: String,
+    },
     /// Events are missing here: they are not kept any more.
     Lagged {
         /// How many; absent when the last id was of another process.
@@ -74,6 +93,12 @@ impl EventView {
             generation: event.generation.map(|generation| generation.number()),
             detail: EventDetail::new(&event.kind),
         }
+    }
+
+    /// What happened to Ostler itself, just now.
+    pub(super) fn own(id: &EventId, detail: EventDetail) -> Self {
+        let at = Some(rfc3339(SystemTime::now()));
+        Self { id: id.to_string(), at, key: None, generation: None, detail }
     }
 
     /// What tells of the stream, and not of a server.
@@ -97,7 +122,8 @@ impl EventDetail {
         }
     }
 
-    /// The kind as it is written in JSON, and as the type of a server-sent event: the pool's word for it.
+    /// The kind as it is written in JSON, and as the type of a server-sent event. What the pool tells of is
+    /// called by the pool's word for it.
     pub fn name(&self) -> &'static str {
         let name = match self {
             Self::Started => EventName::Started,
@@ -107,6 +133,9 @@ impl EventDetail {
             Self::Failed { .. } => EventName::Failed,
             Self::Unhealthy { .. } => EventName::Unhealthy,
             Self::LimitReached { .. } => EventName::LimitReached,
+            Self::ReplacementStarted { .. } => return "replacement_started",
+            Self::ReplacementFailed { .. } => return "replacement_failed",
+            Self::Replaced { .. } => return "replaced",
             Self::Lagged { .. } => return "lagged",
         };
         name.as_str()
@@ -134,11 +163,18 @@ mod tests {
             EventKind::LimitReached { quota: None },
         ];
         assert_eq!(kinds.each_ref().map(EventKind::name), EventName::ALL);
-        let details = kinds.iter().map(EventDetail::new).chain([EventDetail::Lagged { missed: None }]);
-        let words = kinds.iter().map(EventKind::as_str).chain(["lagged"]);
-        for (detail, word) in details.zip(words) {
-            assert_eq!(detail.name(), word);
-            assert_eq!(serde_json::to_value(&detail).unwrap()["kind"], word);
+        let details: Vec<_> = kinds.iter().map(EventDetail::new).collect();
+        for (kind, detail) in kinds.iter().zip(&details) {
+            assert_eq!(detail.name(), kind.as_str());
+        }
+        let own = [
+            EventDetail::ReplacementStarted { pid: None },
+            EventDetail::ReplacementFailed { error: String::new() },
+            EventDetail::Replaced { pid: 1, version: String::new() },
+            EventDetail::Lagged { missed: None },
+        ];
+        for detail in details.iter().chain(&own) {
+            assert_eq!(serde_json::to_value(detail).unwrap()["kind"], detail.name());
         }
     }
 }

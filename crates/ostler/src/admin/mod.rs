@@ -11,6 +11,7 @@ mod history;
 mod metrics;
 mod openapi;
 mod problem;
+mod replace;
 mod rules;
 mod servers;
 mod view;
@@ -34,16 +35,18 @@ use tokio::time::Instant;
 
 pub use self::event::{EventDetail, EventView};
 pub use self::view::{
-    DrainView, FailureView, ListenerDrained, OutputLine, ScopeView, ServerDetails, ServerView, StatusView,
-    StoppedView, WhyAliveView,
+    DrainView, FailureView, ListenerDrained, OutputLine, ReplacedView, ScopeView, ServerDetails, ServerView,
+    StatusView, StoppedView, WhyAliveView,
 };
 
 use self::drain::Draining;
 use self::gate::Gate;
 use self::problem::Problem;
-pub(crate) use self::problem::{NO_SUCH_SERVER, PROBLEMS};
+pub(crate) use self::problem::{CONFIGURATION_REFUSED, NO_SUCH_SERVER, PROBLEMS, REPLACEMENT_FAILED};
+use self::replace::{Leaving, Means, Replacement};
 use self::rules::Rules;
 use self::watch::Watch;
+use crate::replace::{Estate, Program};
 use crate::servers::Servers;
 
 /// The running admin API.
@@ -51,6 +54,7 @@ use crate::servers::Servers;
 pub struct Admin {
     listeners: Vec<Server>,
     draining: Arc<Draining>,
+    replacement: Arc<Replacement>,
 }
 
 /// What the admin API tells of.
@@ -61,6 +65,9 @@ pub(crate) struct Overseen<'a> {
     pub(crate) events: Subscriber<Event<Address>>,
     pub(crate) pool: &'a Pool<Servers>,
     pub(crate) switchboards: &'a [Switchboard],
+    /// What this process is replaced by, and what that one gets.
+    pub(crate) program: Option<Program>,
+    pub(crate) estates: Vec<Estate>,
 }
 
 /// What the handlers look at.
@@ -75,6 +82,7 @@ struct AdminState {
     rules: Rules,
     watch: Arc<Watch>,
     draining: Arc<Draining>,
+    replacement: Arc<Replacement>,
     /// How long a drain takes at most unless told otherwise.
     drain_timeout: Duration,
     /// How many of a child's last lines are shown.
@@ -89,7 +97,7 @@ impl Admin {
         config: &Config,
         overseen: Overseen<'_>,
     ) -> Result<Self, Closed> {
-        let Overseen { root, events, pool, switchboards } = overseen;
+        let Overseen { root, events, pool, switchboards, program, estates } = overseen;
         let rules = Rules::new(&config.servers);
         let watch = Watch::new(&config.admin, rules.clone(), events);
         let watching = Arc::clone(&watch);
@@ -105,7 +113,10 @@ impl Admin {
             Ok::<_, Closed>(())
         })?;
         let draining = Draining::new(switchboards, scope);
+        let means = Means { program, estates, within: config.switchboard.replace_timeout };
         let own = Arc::new(OnceLock::new());
+        let leaving = Leaving { switchboards: switchboards.to_vec(), listeners: Arc::clone(&own) };
+        let replacement = Replacement::new(means, leaving, root, &draining, &watch);
         let state = AdminState {
             root: root.clone(),
             started: Instant::now(),
@@ -115,6 +126,7 @@ impl Admin {
             rules,
             watch,
             draining: Arc::clone(&draining),
+            replacement: Arc::clone(&replacement),
             drain_timeout: config.switchboard.drain_timeout,
             output_lines: config.admin.output_lines,
         };
@@ -131,7 +143,7 @@ impl Admin {
             servers.push(Server::start(scope, name, listener, bounds, move |_| service.clone())?);
         }
         let _ = own.set(servers.clone());
-        Ok(Self { listeners: servers, draining })
+        Ok(Self { listeners: servers, draining, replacement })
     }
 
     /// Where it listens.
@@ -142,6 +154,21 @@ impl Admin {
     /// Waits until the switchboards have drained because somebody asked for it.
     pub async fn drained_on_request(&self) {
         self.draining.done().await;
+    }
+
+    /// Does what `POST /replace` does, without waiting for it. What becomes of it, also if it is refused, is logged.
+    pub(crate) fn replace(&self) {
+        drop(self.replacement.request());
+    }
+
+    /// Whether a successor is in charge.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replacement.is_done()
+    }
+
+    /// Waits until a successor is in charge.
+    pub(crate) async fn replaced(&self) {
+        self.replacement.done().await;
     }
 }
 
@@ -162,6 +189,7 @@ fn router(state: AdminState, gate: Arc<Gate>) -> Router {
         .route("/failures", get(servers::failures))
         .route("/events", get(events::events))
         .route("/drain", post(drain::drain))
+        .route("/replace", post(replace::replace))
         .route("/openapi.json", get(openapi::openapi))
         .fallback(async |request: Request| Problem::no_such_path(request.uri().path()))
         .method_not_allowed_fallback(async |request: Request| {

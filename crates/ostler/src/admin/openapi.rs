@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{drain, events, health, metrics, servers};
+use super::{drain, events, health, metrics, replace, servers};
 
 /// The admin API of Ostler: what runs, why, and how to stop it. Errors are problem details (RFC 9457).
 #[derive(OpenApi)]
@@ -20,6 +20,7 @@ use super::{drain, events, health, metrics, servers};
         servers::failures,
         events::events,
         drain::drain,
+        replace::replace,
         openapi,
     ),
     tags(

@@ -16,10 +16,23 @@ const NOT_JSON: &str = "not-json";
 const NO_SUCH_PATH: &str = "no-such-path";
 const NO_SUCH_METHOD: &str = "no-such-method";
 pub(crate) const NO_SUCH_SERVER: &str = "no-such-server";
+pub(crate) const REPLACEMENT_REFUSED: &str = "replacement-refused";
+pub(crate) const REPLACEMENT_FAILED: &str = "replacement-failed";
+pub(crate) const CONFIGURATION_REFUSED: &str = "configuration-refused";
 
 /// Every name there is.
-pub(crate) const PROBLEMS: [&str; 7] =
-    [BAD_REQUEST, WRONG_HOST, CROSS_ORIGIN, NOT_JSON, NO_SUCH_PATH, NO_SUCH_METHOD, NO_SUCH_SERVER];
+pub(crate) const PROBLEMS: [&str; 10] = [
+    BAD_REQUEST,
+    WRONG_HOST,
+    CROSS_ORIGIN,
+    NOT_JSON,
+    NO_SUCH_PATH,
+    NO_SUCH_METHOD,
+    NO_SUCH_SERVER,
+    REPLACEMENT_REFUSED,
+    REPLACEMENT_FAILED,
+    CONFIGURATION_REFUSED,
+];
 
 /// Why a request was not answered as it wished.
 #[derive(Clone, Debug)]
@@ -85,6 +98,19 @@ impl Problem {
     pub(super) fn because(mut self, failure: Option<FailureView>) -> Self {
         self.last_failure = failure.map(Box::new);
         self
+    }
+
+    pub(super) fn replacement_refused(why: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, REPLACEMENT_REFUSED, "Not replaced", why)
+    }
+
+    pub(super) fn replacement_failed(reason: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, REPLACEMENT_FAILED, "Not replaced", reason)
+    }
+
+    pub(super) fn configuration_refused(reason: String) -> Self {
+        let title = "The successor refuses its configuration";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, CONFIGURATION_REFUSED, title, reason)
     }
 
     /// What happened.

@@ -160,6 +160,17 @@ pub struct DrainView {
     pub listeners: Vec<ListenerDrained>,
 }
 
+/// The successor that has taken over.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReplacedView {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// From the request until it served.
+    pub elapsed_seconds: f64,
+}
+
 /// One scope, task, thread or finalizer.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScopeView {

@@ -100,6 +100,11 @@ impl Watch {
         self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps what happened to Ostler itself among the rest.
+    pub(super) fn tell(&self, detail: EventDetail) {
+        self.history.push(|id| EventView::own(id, detail));
+    }
+
     fn take(&self, event: &Event<Address>, live: &mut Live) {
         let stage = event.generation.and_then(|generation| live.get(&generation).copied());
         log(event, stage);

@@ -14,7 +14,13 @@ use super::words::human;
 
 /// The configuration, or the exit code after everything wrong with it has been told.
 pub(super) fn load(path: Option<&Path>) -> Result<Loaded, ExitCode> {
+    load_or(path, |_told| {})
+}
+
+/// The same; what is wrong goes to `elsewhere` too, as plain text.
+pub(super) fn load_or(path: Option<&Path>, elsewhere: impl FnOnce(String)) -> Result<Loaded, ExitCode> {
     Config::load(path, std::env::vars_os()).map_err(|error| {
+        elsewhere(error.render(false));
         // With nobody to read it, the exit code has to do.
         let _ = writeln!(stderr(), "{}", error.render(stderr().is_terminal()).trim_end());
         ExitCode::from(CONFIGURATION)

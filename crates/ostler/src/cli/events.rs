@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use ostler_pool::EventName;
-
 use super::client::Client;
 use super::failure::{Failure, print, remark};
 use super::follow::follow;
@@ -13,7 +11,7 @@ use super::words::printable;
 use crate::admin::{EventDetail, EventView};
 
 /// The width of the longest kind.
-const KIND: usize = EventName::LimitReached.as_str().len();
+const KIND: usize = "replacement_started".len();
 
 pub(super) async fn run(client: Client, after: Option<String>, json: bool) -> Result<ExitCode, Failure> {
     let paint = Paint::stdout();
@@ -37,12 +35,15 @@ fn line(event: &EventView, paint: Paint) -> String {
     let time = event.at.as_deref().and_then(|at| at.split_once('T')).map_or("", |(_, time)| time);
     let kind = format!("{:KIND$}", event.detail.name());
     let style = match &event.detail {
-        EventDetail::Ready { .. } => Style::Good,
-        EventDetail::Started | EventDetail::Evicted { .. } => Style::Changing,
+        EventDetail::Ready { .. } | EventDetail::Replaced { .. } => Style::Good,
+        EventDetail::Started | EventDetail::Evicted { .. } | EventDetail::ReplacementStarted { .. } => {
+            Style::Changing
+        }
         EventDetail::Stopped => Style::Faint,
         EventDetail::Failed { .. }
         | EventDetail::Unhealthy { .. }
         | EventDetail::LimitReached { .. }
+        | EventDetail::ReplacementFailed { .. }
         | EventDetail::Lagged { .. } => Style::Wrong,
     };
     let key = event.key.as_deref().map(printable).unwrap_or_default();
@@ -72,7 +73,14 @@ fn more(detail: &EventDetail) -> String {
             "drained" => "Ostler drains".to_owned(),
             other => printable(other),
         },
-        EventDetail::Failed { error } | EventDetail::Unhealthy { error } => printable(error),
+        EventDetail::Failed { error }
+        | EventDetail::Unhealthy { error }
+        | EventDetail::ReplacementFailed { error } => printable(error),
+        EventDetail::ReplacementStarted { pid: Some(pid) } => format!("process {pid} is to take over"),
+        EventDetail::ReplacementStarted { pid: None } => String::new(),
+        EventDetail::Replaced { pid, version } => {
+            format!("process {pid} serves, version {}", printable(version))
+        }
         EventDetail::LimitReached { quota: Some(quota) } => {
             format!("all places of {} are in use", printable(quota))
         }
@@ -95,9 +103,9 @@ mod tests {
     #[test]
     fn an_event_is_one_line() {
         let ready = r#"{"id":"a-1","at":"2026-01-02T03:04:05.678Z","key":"shop.localhost","generation":3,"kind":"ready","address":"127.0.0.1:9000"}"#;
-        assert_eq!(shown(ready), "03:04:05.678Z  ready          shop.localhost#3  at 127.0.0.1:9000\n");
+        assert_eq!(shown(ready), "03:04:05.678Z  ready                shop.localhost#3  at 127.0.0.1:9000\n");
         let failed =
             r#"{"id":"a-1","at":null,"key":"a","generation":1,"kind":"failed","error":"one\ntwo\u001b[2J"}"#;
-        assert_eq!(shown(failed), "               failed         a#1  one\\ntwo\\u{1b}[2J\n");
+        assert_eq!(shown(failed), "               failed               a#1  one\\ntwo\\u{1b}[2J\n");
     }
 }

@@ -1,5 +1,6 @@
 //! The event stream of an Ostler, over as many connections as it takes.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::client::Client;
 use super::failure::{Failure, remark};
 use super::sse::{Decoder, Message};
+use crate::admin::{EventDetail, EventView};
 
 /// How long nothing may come: Ostler says something every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -33,12 +35,17 @@ enum End {
     Broken(String),
 }
 
-/// Calls `take` with each event until Ostler ends. A broken connection is resumed behind the last event.
+/// Calls `take` with each event until Ostler ends, over to its successor if it is replaced. A broken connection is resumed behind the last event.
 pub(super) async fn follow(
     client: &Client,
     after: Option<String>,
     mut take: impl FnMut(Message) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let replaced = Cell::new(false);
+    let mut take = |message: Message| {
+        replaced.set(replaced.get() || tells_of_a_successor(&message));
+        take(message)
+    };
     let mut last = after;
     let mut stream = connect(client).await.map_err(|error| client.absent(&error))?;
     let mut connected = "following";
@@ -46,7 +53,12 @@ pub(super) async fn follow(
         let ended = read(client, stream, connected, &mut last, &mut take).await?;
         connected = "following again";
         match ended {
-            End::Complete => return Ok(()),
+            End::Complete if !replaced.take() => return Ok(()),
+            End::Complete => {
+                stream = reconnect(client).await.ok_or_else(|| {
+                    Failure::new(format!("the successor at {} does not answer", client.address))
+                })?;
+            }
             End::Broken(why) => {
                 stream = reconnect(client).await.ok_or_else(|| {
                     Failure::new(format!("the events of {} broke off: {why}", client.address))
@@ -55,6 +67,12 @@ pub(super) async fn follow(
             }
         }
     }
+}
+
+/// Whether another process answers at the same address from now on, and the end of the stream is not that of Ostler.
+fn tells_of_a_successor(message: &Message) -> bool {
+    serde_json::from_str::<EventView>(&message.data)
+        .is_ok_and(|event| matches!(event.detail, EventDetail::Replaced { .. }))
 }
 
 async fn connect(client: &Client) -> std::io::Result<Stream> {

@@ -10,6 +10,7 @@ mod greeting;
 mod log;
 mod paint;
 mod ps;
+mod replace;
 mod schema;
 mod served;
 mod sse;
@@ -52,7 +53,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve what the configuration says until SIGINT, SIGTERM or `ostler drain`.
+    /// Serve what the configuration says until SIGINT, SIGTERM, `ostler drain` or `ostler replace`.
     Up,
     /// Validate the configuration and say what it would serve.
     Check,
@@ -84,6 +85,11 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Let another process of the same program, which may be a newer one, take over with the same sockets.
+    Replace {
+        #[command(flatten)]
+        target: Target,
+    },
     /// Let Ostler finish its requests and end.
     Drain {
         #[command(flatten)]
@@ -107,6 +113,7 @@ pub fn run() -> ExitCode {
             ask(&target, config, async |client| events::run(client, after, json).await)
         }
         Command::Stop { key, target } => ask(&target, config, async |client| stop::run(client, &key).await),
+        Command::Replace { target } => ask(&target, config, async |client| replace::run(client).await),
         Command::Drain { target, deadline } => {
             ask(&target, config, async |client| drain::run(client, deadline).await)
         }

@@ -11,14 +11,18 @@ use ostler_http::DrainTimedOut;
 use ostler_process::StopError;
 use ostler_scope::{BoxError, Closed, Ending, Main, Scope, ScopeError};
 use ostler_switchboard::Switchboard;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::check::load;
+use super::check::load_or;
 use super::failure::{Failure, print, remark};
 use super::greeting::Greeting;
 use super::paint::Paint;
 use super::{DRAIN_TIMED_OUT, log};
 use crate::admin::chain;
 use crate::host::{Host, HostError, HostOptions, longest_end};
+use crate::replace::{Program, Successor};
+use crate::service_manager;
+use crate::sockets::Sockets;
 
 /// How much longer than the configured budgets the whole teardown may take.
 const TEARDOWN_MARGIN: Duration = Duration::from_secs(15);
@@ -26,8 +30,27 @@ const TEARDOWN_MARGIN: Duration = Duration::from_secs(15);
 /// The path of the scope whose listeners have no part in serving: what is cut there was no response to a client.
 const ADMIN: &str = "ostler/admin/";
 
+/// What this process begins with.
+struct Beginning {
+    /// What the next one is started from.
+    program: Option<Program>,
+    /// Sockets of a service manager or of a predecessor.
+    sockets: Sockets,
+    /// If this process is to take over from another one.
+    successor: Option<Successor>,
+}
+
 pub(super) fn run(path: Option<&Path>) -> ExitCode {
-    let loaded = match load(path) {
+    let mut beginning = match Beginning::of_this_process() {
+        Ok(beginning) => beginning,
+        Err(error) => return Failure::new(chain::line(&*error)).tell(),
+    };
+    let give_up = |reason| {
+        if let Some(successor) = beginning.successor.take() {
+            successor.give_up(reason, true);
+        }
+    };
+    let loaded = match load_or(path, give_up) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -36,17 +59,68 @@ pub(super) fn run(path: Option<&Path>) -> ExitCode {
     let drains = config.switchboard.drain_timeout + config.admin.drain_timeout;
     let budget = drains + longest_end(config) + TEARDOWN_MARGIN;
     let main = Main::new("ostler").cleanup_deadline(budget).exit_code(exit_code);
-    main.run(async |scope| up(&scope, &loaded).await)
+    main.run(async |scope| up(&scope, &loaded, beginning).await)
 }
 
-async fn up(scope: &Scope, loaded: &Loaded) -> Result<ExitCode, BoxError> {
-    let host = Host::start(scope, &loaded.config, HostOptions::default()).await?;
-    let switchboards = host.switchboards.clone();
+async fn up(scope: &Scope, loaded: &Loaded, beginning: Beginning) -> Result<ExitCode, BoxError> {
+    let Beginning { program, sockets, successor } = beginning;
+    // From here on it does not end this process any more.
+    let mut replace = signal(SignalKind::user_defined2())?;
+    let options = HostOptions { sockets, program, ..HostOptions::default() };
+    let host = match (Host::start(scope, &loaded.config, options).await, successor) {
+        (Ok(host), None) => {
+            greet(loaded, &host);
+            service_manager::ready();
+            host
+        }
+        (Ok(host), Some(successor)) => {
+            let predecessor = successor.predecessor();
+            successor.take_over(host.addresses().cloned().collect()).await?;
+            tracing::info!(predecessor, version = env!("CARGO_PKG_VERSION"), "taken over");
+            host
+        }
+        (Err(error), successor) => {
+            if let Some(successor) = successor {
+                successor.give_up(chain::line(&error), false);
+            }
+            return Err(error.into());
+        }
+    };
+    let (switchboards, admin) = (host.switchboards.clone(), host.admin.clone());
     // Opened last, so the first to be ended.
     scope.ensure("farewell", async move |_| {
         say_farewell(&switchboards);
+        if !admin.is_replaced() {
+            service_manager::stopping();
+        }
         Ok::<_, Closed>(())
     })?;
+    let admin = host.admin.clone();
+    drop(scope.spawn("replace on signal", async move {
+        while replace.recv().await.is_some() {
+            admin.replace();
+        }
+        Ok::<_, Closed>(())
+    })?);
+    tokio::select! {
+        () = host.admin.drained_on_request() => {}
+        () = host.admin.replaced() => host.gone(loaded.config.switchboard.replace_grace).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Beginning {
+    /// Before any thread is started: it changes the environment.
+    fn of_this_process() -> Result<Self, BoxError> {
+        let program = Some(Program::of_this_process()?);
+        Ok(match Successor::receive()? {
+            Some((successor, sockets)) => Self { program, sockets, successor: Some(successor) },
+            None => Self { program, sockets: Sockets::from_service_manager()?, successor: None },
+        })
+    }
+}
+
+fn greet(loaded: &Loaded, host: &Host) {
     let greeting = Greeting {
         config: &loaded.config,
         origin: &loaded.origin,
@@ -56,8 +130,6 @@ async fn up(scope: &Scope, loaded: &Loaded) -> Result<ExitCode, BoxError> {
     if print(&greeting.text(Paint::stdout())).is_err() {
         tracing::debug!("nobody reads the greeting");
     }
-    host.admin.drained_on_request().await;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn say_farewell(switchboards: &[Switchboard]) {
@@ -127,6 +199,9 @@ fn explain(error: &ScopeError) -> Failure {
         }
         HostError::Loop { .. } => failure.help("give it the address of the server that is meant"),
         HostError::Lookup { .. } => failure.help("a `url` may name an IP address instead"),
+        HostError::Sockets(_) => failure.help(
+            "`switchboard.listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
+        ),
         HostError::Command(_) | HostError::Launcher(_) | HostError::Closed(_) => failure,
     }
 }

@@ -9,6 +9,9 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ostler");
+
 /// Ports for one test's servers.
 const RANGE: u16 = 20;
 
@@ -63,7 +66,17 @@ impl Ostler {
 
     /// Runs `ostler` with `arguments` in `directory` until it has greeted.
     pub(crate) fn up(directory: Directory, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(&directory.0);
+        Self::up_as(PROGRAM, directory, arguments, variables)
+    }
+
+    /// The same by another path of the program.
+    pub(crate) fn up_as(
+        program: &str,
+        directory: Directory,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut command = command_of(program, &directory.0);
         command.args(arguments).envs(variables.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(process.stderr.take().unwrap());
@@ -104,6 +117,11 @@ impl Ostler {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end, and gives the exit code. Its log goes on as long as a successor writes it too.
+    pub(crate) fn exited(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
     }
 
     /// Waits for its end, and gives the exit code and the whole log.
@@ -235,7 +253,11 @@ impl Log {
 
 /// The program, in a directory and without the variables of whoever runs the tests.
 pub(crate) fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));
+    command_of(PROGRAM, directory)
+}
+
+fn command_of(program: &str, directory: &Path) -> Command {
+    let mut command = Command::new(program);
     let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OSTLER_"));
     for (name, _) in ours {
         command.env_remove(name);

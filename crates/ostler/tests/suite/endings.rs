@@ -19,12 +19,12 @@ fn grandchild(ostler: &Ostler) -> i32 {
     get(ostler.switchboard, "a.localhost", "/grandchild").with(200).body.parse().unwrap()
 }
 
-fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
 
 /// An upload that has begun: its server has the head and waits for the rest.
-fn upload(ostler: &Ostler, host: &str) -> TcpStream {
+pub(crate) fn upload(ostler: &Ostler, host: &str) -> TcpStream {
     let headers = format!("Host: {host}\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n");
     let mut stream = open(ostler.switchboard, "POST", "/count", &headers);
     let mut line = String::new();

@@ -2,15 +2,23 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
+use ostler::Address;
+
 /// A connection that stays open between its requests.
 pub(crate) struct KeepAlive {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Duplex>>,
     host: String,
 }
+
+/// A connection of either family.
+trait Duplex: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Duplex for S {}
 
 /// An answer with a `Content-Length`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +44,21 @@ pub(crate) struct Seen {
     pub(crate) unanswered: usize,
     /// Answers that began and did not end.
     pub(crate) cut: Vec<String>,
+    /// Attempts to connect that failed, each of which ends its client.
+    pub(crate) refused: Vec<String>,
 }
 
 impl KeepAlive {
     pub(crate) fn new(address: SocketAddr, host: &str) -> io::Result<Self> {
-        Ok(Self { reader: BufReader::new(TcpStream::connect(address)?), host: host.to_owned() })
+        Self::to(&address.into(), host)
+    }
+
+    pub(crate) fn to(address: &Address, host: &str) -> io::Result<Self> {
+        let stream: Box<dyn Duplex> = match address {
+            Address::Tcp(address) => Box::new(TcpStream::connect(address)?),
+            Address::Unix(path) => Box::new(UnixStream::connect(path)?),
+        };
+        Ok(Self { reader: BufReader::new(stream), host: host.to_owned() })
     }
 
     /// Asks for `path`. None when the connection ends before the first byte of the answer.
@@ -76,14 +94,15 @@ impl KeepAlive {
 
 impl Load {
     /// Begins, and returns when every client has had an answer.
-    pub(crate) fn on(address: SocketAddr, host: &str, clients: usize) -> Self {
+    pub(crate) fn on(address: impl Into<Address>, host: &str, clients: usize) -> Self {
+        let address = address.into();
         let going = Arc::new(AtomicBool::new(true));
         let answered = Arc::new(AtomicUsize::new(0));
         let (first, begun) = std::sync::mpsc::channel();
         let client = || {
             let (going, answered, first) = (Arc::clone(&going), Arc::clone(&answered), first.clone());
-            let host = host.to_owned();
-            thread::spawn(move || ask(address, &host, &going, &answered, &first))
+            let (address, host) = (address.clone(), host.to_owned());
+            thread::spawn(move || ask(&address, &host, &going, &answered, &first))
         };
         let clients: Vec<_> = (0..clients).map(|_| client()).collect();
         for _ in &clients {
@@ -115,22 +134,28 @@ impl Load {
             all.answers.extend(seen.answers);
             all.unanswered += seen.unanswered;
             all.cut.extend(seen.cut);
+            all.refused.extend(seen.refused);
         }
         all
     }
 }
 
 fn ask(
-    address: SocketAddr,
+    address: &Address,
     host: &str,
     going: &AtomicBool,
     answered: &AtomicUsize,
     first: &std::sync::mpsc::Sender<()>,
 ) -> Seen {
     let mut seen = Seen::default();
-    while going.load(Ordering::Relaxed)
-        && let Ok(mut connection) = KeepAlive::new(address, host)
-    {
+    while going.load(Ordering::Relaxed) {
+        let mut connection = match KeepAlive::to(address, host) {
+            Ok(connection) => connection,
+            Err(error) => {
+                seen.refused.push(error.to_string());
+                break;
+            }
+        };
         while going.load(Ordering::Relaxed) {
             match connection.get("/") {
                 Ok(Some(answer)) => {

@@ -1,6 +1,7 @@
 //! The `ostler` program and its library, as users meet them.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod activation;
 mod admin_api;
 mod admin_events;
 mod admin_gate;
@@ -12,9 +13,13 @@ mod endings;
 mod fault_lives;
 mod faults;
 mod keep_alive;
+mod lineage;
 mod mishaps;
 mod processes;
 mod raw;
+mod replace;
+mod replace_failures;
+mod replace_load;
 mod runtime;
 mod stage;
 mod streams;

@@ -27,7 +27,7 @@ fn config(switchboard: &str, servers: &str) -> Config {
 
 /// This program is a test and no guard.
 fn options(guard: &str) -> HostOptions {
-    HostOptions { guard: GuardProgram::Path(PathBuf::from(guard)) }
+    HostOptions { guard: GuardProgram::Path(PathBuf::from(guard)), ..HostOptions::default() }
 }
 
 fn entries(directory: &str) -> usize {

@@ -14,26 +14,26 @@ use crate::binary::Ostler;
 use crate::raw::{Events, admin, get, open};
 use crate::stage::{SOON, echo, mark, node, nothing_is_left, serve, server};
 
-type WebSocket = WebSocketStream<tokio::net::TcpStream>;
+pub(crate) type WebSocket = WebSocketStream<tokio::net::TcpStream>;
 
-const BOTH: [&str; 2] = ["echo.localhost", "node.localhost"];
+pub(crate) const BOTH: [&str; 2] = ["echo.localhost", "node.localhost"];
 
-fn both(more: &str) -> String {
+pub(crate) fn both(more: &str) -> String {
     [echo("echo.localhost", more), node("node.localhost", more)].concat()
 }
 
-async fn websocket(switchboard: SocketAddr, host: &str) -> WebSocket {
+pub(crate) async fn websocket(switchboard: SocketAddr, host: &str) -> WebSocket {
     let stream = tokio::net::TcpStream::connect(switchboard).await.unwrap();
     let (socket, _) = tokio_tungstenite::client_async(format!("ws://{host}/ws"), stream).await.unwrap();
     socket
 }
 
-async fn next(socket: &mut WebSocket) -> Message {
+pub(crate) async fn next(socket: &mut WebSocket) -> Message {
     socket.next().await.expect("it is open").unwrap()
 }
 
 /// An event stream of which the first event has come.
-fn event_stream(ostler: &Ostler, host: &str) -> BufReader<TcpStream> {
+pub(crate) fn event_stream(ostler: &Ostler, host: &str) -> BufReader<TcpStream> {
     let mut stream = BufReader::new(open(
         ostler.switchboard,
         "GET",

@@ -40,6 +40,9 @@ fn ostler(scrape: &Scrape, state: &AdminState) {
     scrape.gauge(names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     scrape.gauge(names::READY, &[], if state.is_draining() { 0.0 } else { 1.0 });
     scrape.gauge(names::UPTIME, &[], state.started.elapsed().as_secs_f64());
+    for (outcome, count) in state.replacement.counts.outcomes() {
+        scrape.counter(names::REPLACEMENTS, &[("outcome", outcome)], count);
+    }
     if let Some(bytes) = process::resident_memory() {
         scrape.gauge(names::RESIDENT_MEMORY, &[], bytes as f64);
     }

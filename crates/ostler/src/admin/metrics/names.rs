@@ -19,6 +19,11 @@ pub(super) const RESIDENT_MEMORY: Metric =
     metric("ostler_resident_memory_bytes", "Resident memory of Ostler itself, without its children.");
 pub(super) const OPEN_FDS: Metric = metric("ostler_open_fds", "Open file descriptors of Ostler itself.");
 
+pub(super) const REPLACEMENTS: Metric = metric(
+    "ostler_replacements_total",
+    "Attempts to replace this process, by outcome; the successor of one that is done begins with none.",
+);
+
 pub(super) const CONNECTIONS: Metric =
     metric("ostler_http_connections", "Connections open now, by listener and phase.");
 pub(super) const HTTP_RESPONSES: Metric =
