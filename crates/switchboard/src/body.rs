@@ -169,6 +169,7 @@ impl Body for ResponseBody {
 type FramePoll = Poll<Option<Result<Frame<Bytes>, hyper::Error>>>;
 
 /// Takes out of trailers what must not be in them.
+#[inline]
 fn cleaned(mut polled: FramePoll) -> FramePoll {
     if let Poll::Ready(Some(Ok(frame))) = &mut polled
         && let Some(trailers) = frame.trailers_mut()
