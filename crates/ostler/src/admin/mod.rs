@@ -46,12 +46,6 @@ use self::rules::Rules;
 use self::watch::Watch;
 use crate::servers::Servers;
 
-/// Connections to one admin listener: people, scrapers and those who follow the events.
-const MAX_CONNECTIONS: usize = 256;
-
-/// How long answers may go on once everything else is gone: whoever does not read its events must not keep Ostler.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The running admin API.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -127,9 +121,9 @@ impl Admin {
             let service = TowerToHyperService::new(router(state.clone(), gate));
             let name = format!("listener {}", listener.address());
             let bounds = ServerConfig {
-                max_connections: MAX_CONNECTIONS,
-                drain_timeout: DRAIN_TIMEOUT,
-                ..ServerConfig::default()
+                max_connections: config.admin.max_connections,
+                drain_timeout: config.admin.drain_timeout,
+                ..crate::host::bounds(&config.admin.bounds)
             };
             servers.push(serve(scope, name, listener, bounds, Tracing, move |_| service.clone())?);
         }
