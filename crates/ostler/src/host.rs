@@ -7,7 +7,7 @@ use std::time::Duration;
 use ostler_config::{
     Bounds, Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
-use ostler_http::{ServeError, ServerConfig, Tracing, Workers, WorkersConfig};
+use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, Tracing, Workers, WorkersConfig};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
 use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange};
@@ -92,13 +92,18 @@ impl Host {
         let admin_scope = scope.child("admin").open()?;
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
-        let mut switchboards = Vec::new();
+        let (mut switchboards, mut http_events) = (Vec::new(), Vec::new());
         for listener in listeners {
             let config = switchboard_config(config);
             let routes = routes.clone();
-            switchboards.push(Switchboard::start(scope, listener, config, routes, &pool, &workers, Tracing)?);
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
+            switchboards
+                .push(Switchboard::start(scope, listener, config, routes, &pool, &workers, observer)?);
+            http_events.push(counts);
         }
-        let overseen = Overseen { root: scope, events, pool: &pool, switchboards: &switchboards };
+        let overseen =
+            Overseen { root: scope, events, pool: &pool, switchboards: &switchboards, http_events };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
         Ok(Self { pool, switchboards, admin })
     }

@@ -25,7 +25,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
 use ostler_config::Config;
-use ostler_http::{ServeError, ServerConfig, ServerHandle, Tracing, serve};
+use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Event, Pool};
 use ostler_scope::{Closed, Scope, Subscriber};
@@ -61,6 +61,8 @@ pub(crate) struct Overseen<'a> {
     pub(crate) events: Subscriber<Event<Address>>,
     pub(crate) pool: &'a Pool<Servers>,
     pub(crate) switchboards: &'a [Switchboard],
+    /// Of the connections of each switchboard.
+    pub(crate) http_events: Vec<EventCounts>,
 }
 
 /// What the handlers look at.
@@ -70,8 +72,10 @@ struct AdminState {
     started: Instant,
     pool: Pool<Servers>,
     switchboards: Vec<Switchboard>,
+    /// Of the connections of each switchboard.
+    http_events: Vec<EventCounts>,
     /// The admin API's own, set once they listen.
-    listeners: Arc<OnceLock<Vec<ServerHandle>>>,
+    listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
     rules: Rules,
     watch: Arc<Watch>,
     draining: Arc<Draining>,
@@ -87,7 +91,7 @@ impl Admin {
         config: &Config,
         overseen: Overseen<'_>,
     ) -> Result<Self, ServeError> {
-        let Overseen { root, events, pool, switchboards } = overseen;
+        let Overseen { root, events, pool, switchboards, http_events } = overseen;
         let rules = Rules::new(&config.servers);
         let watch = Watch::new(config.admin.events_buffer, rules.clone());
         let watching = Arc::clone(&watch);
@@ -109,6 +113,7 @@ impl Admin {
             started: Instant::now(),
             pool: pool.clone(),
             switchboards: switchboards.to_vec(),
+            http_events,
             listeners: Arc::clone(&own),
             rules,
             watch,
@@ -125,10 +130,14 @@ impl Admin {
                 drain_timeout: config.admin.drain_timeout,
                 ..crate::host::bounds(&config.admin.bounds)
             };
-            servers.push(serve(scope, name, listener, bounds, Tracing, move |_| service.clone())?);
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
+            let server = serve(scope, name, listener, bounds, observer, move |_| service.clone())?;
+            servers.push((server, counts));
         }
-        let _ = own.set(servers.clone());
-        Ok(Self { listeners: servers, draining })
+        let listeners = servers.iter().map(|(server, _)| server.clone()).collect();
+        let _ = own.set(servers);
+        Ok(Self { listeners, draining })
     }
 
     /// Where it listens.
