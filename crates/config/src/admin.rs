@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ostler_net::{Address, HostName};
 
+use crate::bounds::Bounds;
 use crate::section::section;
 
 section! {
@@ -31,5 +32,8 @@ section! {
 
         /// How long answers may go on once everything else has ended, so that who does not read them does not keep Ostler.
         drain_timeout: Duration = "1s", from "0s" to "1m";
+
+        /// What it allows its clients.
+        bounds: Bounds;
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use ostler_http::{BodyError, RequestBody as Received};
 use ostler_net::Address;
 use ostler_pool::{Lease, Slot};
 use ostler_upstream::Reply;
@@ -22,7 +22,7 @@ pub(crate) enum RequestBody {
     Empty,
     /// As it comes from the client.
     Streamed {
-        body: Incoming,
+        body: Received,
         #[expect(dead_code, reason = "held for its Drop")]
         lease: Option<Rc<Lease<Address>>>,
     },
@@ -60,7 +60,7 @@ enum Kind {
 
 impl RequestBody {
     /// A client's body, and how the server's lease is held for it.
-    pub(crate) fn new(body: Incoming, lease: Option<Lease<Address>>) -> (Self, Option<Held>) {
+    pub(crate) fn new(body: Received, lease: Option<Lease<Address>>) -> (Self, Option<Held>) {
         if body.is_end_stream() {
             return (Self::Empty, lease.map(Held::Alone));
         }
@@ -71,12 +71,12 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Streamed { body, .. } => cleaned(Pin::new(body).poll_frame(cx)),
@@ -166,11 +166,11 @@ impl Body for ResponseBody {
     }
 }
 
-type FramePoll = Poll<Option<Result<Frame<Bytes>, hyper::Error>>>;
+type FramePoll<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
 /// Takes out of trailers what must not be in them.
 #[inline]
-fn cleaned(mut polled: FramePoll) -> FramePoll {
+fn cleaned<E>(mut polled: FramePoll<E>) -> FramePoll<E> {
     if let Poll::Ready(Some(Ok(frame))) = &mut polled
         && let Some(trailers) = frame.trailers_mut()
     {

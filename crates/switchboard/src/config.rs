@@ -43,7 +43,7 @@ impl Default for SwitchboardConfig {
     /// remembered.
     fn default() -> Self {
         Self {
-            server: ServerConfig::default(),
+            server: ServerConfig::proxy(),
             endpoint: EndpointConfig::default(),
             wait_timeout: Duration::from_secs(30),
             half_closed_timeout: Duration::from_secs(1),

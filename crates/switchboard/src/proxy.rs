@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::{Body, Incoming};
-use ostler_http::Connection;
+use http_body::Body;
+use ostler_http::{Connection, RequestBody as Received};
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
 use ostler_upstream::{Repeat, SendError};
@@ -20,6 +20,7 @@ use crate::endless::{self, Endless};
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
 use crate::problem::Refusal;
+use crate::request::Unfit;
 use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
@@ -76,7 +77,7 @@ where
     pub(crate) async fn answer(
         &self,
         session: &Session,
-        mut request: Request<Incoming>,
+        mut request: Request<Received>,
     ) -> Response<ResponseBody> {
         let identities = trace::Identities {
             request_id_header: &self.config.request_id_header,
@@ -89,7 +90,12 @@ where
         let host = request::admit(&mut request, fields, self.config.max_passes);
         let forwarded = match &host {
             Ok(host) => self.forward(session, request, fields, host).await,
-            Err(problem) => Err((*problem).into()),
+            Err(unfit) => {
+                if let Unfit::Refused(refusal) = unfit {
+                    session.connection.refused(*refusal);
+                }
+                Err(Problem::from(*unfit).into())
+            }
         };
         let response = match forwarded {
             Ok(response) => response,
@@ -107,7 +113,7 @@ where
     async fn forward(
         &self,
         session: &Session,
-        mut request: Request<Incoming>,
+        mut request: Request<Received>,
         fields: Fields,
         host: &HeaderValue,
     ) -> Result<Response<ResponseBody>, Refusal> {

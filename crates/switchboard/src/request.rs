@@ -1,15 +1,47 @@
 //! What a request must be to be forwarded, and which server it names.
 
-use http::header::{EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{HOST, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
+use ostler_http::{Refusal, check_codings, check_expectation, check_target};
 use ostler_net::{HostName, requested_host};
 
 use crate::Problem;
 use crate::config::Naming;
 use crate::fields::Fields;
 use crate::forwarded;
+
+/// Why a request is not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Servers may read it differently: its connection is closed behind the answer.
+    Refused(Refusal),
+    /// It is clear enough, but not for us.
+    Misdirected(Problem),
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Problem> for Unfit {
+    fn from(problem: Problem) -> Self {
+        Self::Misdirected(problem)
+    }
+}
+
+impl From<Unfit> for Problem {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Refused(Refusal::Expectation) => Self::ExpectationFailed,
+            Unfit::Refused(refusal) => Self::BadRequest(refusal.reason()),
+            Unfit::Misdirected(problem) => problem,
+        }
+    }
+}
 
 /// Brings a request into origin form with exactly one `Host`, and returns that.
 ///
@@ -19,35 +51,29 @@ pub(crate) fn admit<B>(
     request: &mut Request<B>,
     fields: Fields,
     max_passes: usize,
-) -> Result<HeaderValue, Problem> {
+) -> Result<HeaderValue, Unfit> {
     if request.method() == Method::CONNECT {
-        return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none"));
+        return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none").into());
     }
     if fields.has(Fields::TRANSFER_ENCODING) {
-        let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
-        let chunked = codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        if !chunked || codings.next().is_some() {
-            return Err(Problem::BadRequest("the only transfer coding is chunked, once"));
-        }
+        check_codings(request.headers())?;
     }
-    if request.uri().path() == "*" && request.method() != Method::OPTIONS {
-        return Err(Problem::BadRequest("only OPTIONS asks about the server as a whole"));
+    if fields.has(Fields::EXPECT) {
+        check_expectation(request.headers())?;
     }
-    if fields.has(Fields::EXPECT) && !request.headers().get_all(EXPECT).iter().all(is_known_expectation) {
-        return Err(Problem::ExpectationFailed);
-    }
+    check_target(request)?;
     if fields.has(Fields::VIA) && forwarded::passes(request.headers()) >= max_passes {
-        return Err(Problem::LoopDetected);
+        return Err(Problem::LoopDetected.into());
     }
     let headers = request.headers();
     let host = headers.get(HOST).cloned();
     // Looked for only where some field or other is there twice.
     if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
-        return Err(Problem::BadRequest("more than one Host field"));
+        return Err(Refusal::ManyHosts.into());
     }
     if let Some(authority) = request.uri().authority() {
         if request.uri().scheme().is_none() {
-            return Err(Problem::BadRequest("only CONNECT has a host alone as its target"));
+            return Err(Problem::BadRequest("only CONNECT has a host alone as its target").into());
         }
         // RFC 9112, section 3.2.2: the target's authority replaces the field.
         let host = HeaderValue::from_str(authority.as_str())
@@ -65,14 +91,8 @@ pub(crate) fn admit<B>(
             request.headers_mut().insert(HOST, none.clone());
             Ok(none)
         }
-        None => Err(Problem::BadRequest("no Host field")),
+        None => Err(Refusal::NoHost.into()),
     }
-}
-
-/// Whether each member is the one expectation that there is (RFC 9110, section 10.1.1).
-fn is_known_expectation(expect: &HeaderValue) -> bool {
-    let mut members = expect.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    members.all(|member| member.is_empty() || member.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The names under which a request's rule is searched, one after another: the host, its first label, what the application
@@ -101,7 +121,7 @@ pub(crate) fn names(
 mod tests {
     use super::*;
 
-    fn admit(request: &mut Request<()>) -> Result<HeaderValue, Problem> {
+    fn admit(request: &mut Request<()>) -> Result<HeaderValue, Unfit> {
         let fields = Fields::of(request.headers());
         super::admit(request, fields, 1)
     }
@@ -129,10 +149,11 @@ mod tests {
             ("/", &[("host", "a"), ("host", "a")][..]),
             ("/", &[("host", "a"), ("transfer-encoding", "gzip, chunked")][..]),
             ("/", &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")][..]),
+            ("/", &[("host", "a"), ("expect", "a miracle")][..]),
             ("*", &[("host", "a")][..]),
         ] {
             let refused = admit(&mut request(target, fields));
-            assert!(matches!(refused, Err(Problem::BadRequest(_))), "{target} {fields:?}");
+            assert!(matches!(refused, Err(Unfit::Refused(_))), "{target} {fields:?}");
         }
     }
 

@@ -26,7 +26,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
 use ostler_config::Config;
-use ostler_http::{Server, ServerConfig};
+use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Event, Pool};
 use ostler_scope::{Closed, Scope, Subscriber};
@@ -52,7 +52,7 @@ use crate::servers::Servers;
 /// The running admin API.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    listeners: Vec<Server>,
+    listeners: Vec<ServerHandle>,
     draining: Arc<Draining>,
     replacement: Arc<Replacement>,
 }
@@ -68,6 +68,8 @@ pub(crate) struct Overseen<'a> {
     /// What this process is replaced by, and what that one gets.
     pub(crate) program: Option<Program>,
     pub(crate) estates: Vec<Estate>,
+    /// Of the connections of each switchboard.
+    pub(crate) http_events: Vec<EventCounts>,
 }
 
 /// What the handlers look at.
@@ -77,8 +79,10 @@ struct AdminState {
     started: Instant,
     pool: Pool<Servers>,
     switchboards: Vec<Switchboard>,
+    /// Of the connections of each switchboard.
+    http_events: Vec<EventCounts>,
     /// The admin API's own, set once they listen.
-    listeners: Arc<OnceLock<Vec<Server>>>,
+    listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
     rules: Rules,
     watch: Arc<Watch>,
     draining: Arc<Draining>,
@@ -96,8 +100,8 @@ impl Admin {
         listeners: Vec<Listener>,
         config: &Config,
         overseen: Overseen<'_>,
-    ) -> Result<Self, Closed> {
-        let Overseen { root, events, pool, switchboards, program, estates } = overseen;
+    ) -> Result<Self, ServeError> {
+        let Overseen { root, events, pool, switchboards, program, estates, http_events } = overseen;
         let rules = Rules::new(&config.servers);
         let watch = Watch::new(&config.admin, rules.clone(), events);
         let watching = Arc::clone(&watch);
@@ -122,6 +126,7 @@ impl Admin {
             started: Instant::now(),
             pool: pool.clone(),
             switchboards: switchboards.to_vec(),
+            http_events,
             listeners: Arc::clone(&own),
             rules,
             watch,
@@ -138,17 +143,21 @@ impl Admin {
             let bounds = ServerConfig {
                 max_connections: config.admin.max_connections,
                 drain_timeout: config.admin.drain_timeout,
-                ..ServerConfig::default()
+                ..crate::host::bounds(&config.admin.bounds)
             };
-            servers.push(Server::start(scope, name, listener, bounds, move |_| service.clone())?);
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
+            let server = serve(scope, name, listener, bounds, observer, move |_| service.clone())?;
+            servers.push((server, counts));
         }
-        let _ = own.set(servers.clone());
-        Ok(Self { listeners: servers, draining, replacement })
+        let listeners = servers.iter().map(|(server, _)| server.clone()).collect();
+        let _ = own.set(servers);
+        Ok(Self { listeners, draining, replacement })
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.listeners.iter().map(Server::address)
+        self.listeners.iter().map(ServerHandle::address)
     }
 
     /// Waits until the switchboards have drained because somebody asked for it.

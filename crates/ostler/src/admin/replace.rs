@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use futures::future::join_all;
-use ostler_http::Server;
+use ostler_http::{EventCounts, ServerHandle};
 use ostler_scope::{Closed, Scope};
 use ostler_switchboard::Switchboard;
 use tokio::sync::{Notify, oneshot};
@@ -84,15 +84,16 @@ pub(super) struct Means {
 pub(super) struct Leaving {
     pub(super) switchboards: Vec<Switchboard>,
     /// The admin API's own.
-    pub(super) listeners: Arc<OnceLock<Vec<Server>>>,
+    pub(super) listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
 }
 
 impl Leaving {
     /// Returns when nobody is accepted here any more: whoever connects from then on comes to the successor.
     async fn leave(&self) {
         let switchboards = self.switchboards.iter().map(Switchboard::server);
-        let servers = switchboards.chain(self.listeners.get().into_iter().flatten());
-        if timeout(LEAVING, join_all(servers.map(Server::retire))).await.is_err() {
+        let own = self.listeners.get().into_iter().flatten().map(|(server, _)| server);
+        let servers = switchboards.chain(own);
+        if timeout(LEAVING, join_all(servers.map(ServerHandle::retire))).await.is_err() {
             tracing::warn!("connections that were accepted before still wait for a thread to serve them");
         }
     }

@@ -202,6 +202,8 @@ fn explain(error: &ScopeError) -> Failure {
         HostError::Sockets(_) => failure.help(
             "`switchboard.listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
         ),
-        HostError::Command(_) | HostError::Launcher(_) | HostError::Closed(_) => failure,
+        HostError::Command(_) | HostError::Launcher(_) | HostError::Serve(_) | HostError::Closed(_) => {
+            failure
+        }
     }
 }
