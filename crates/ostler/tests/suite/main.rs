@@ -16,5 +16,6 @@ mod mishaps;
 mod processes;
 mod raw;
 mod runtime;
+mod smuggling;
 mod stage;
 mod streams;
