@@ -24,6 +24,9 @@ mod counters;
 mod fields;
 mod forwarded;
 mod frames;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hop;
 mod problem;
 mod proxy;
