@@ -90,10 +90,9 @@ pub fn forwarded(bytes: &[u8]) {
     if !host.to_str().is_ok_and(|host| host.is_empty() || requested_host(host).is_ok()) {
         return;
     }
-    let before = read(lines.next().unwrap_or_default());
     let trust = Trust { networks: vec!["198.51.100.0/24".parse().unwrap()], unix: true };
     let trusted = trust.includes(peer.map(|peer| peer.ip()));
-    let mut after = before.clone();
+    let mut after = read(lines.next().unwrap_or_default());
     introduce(&mut after, &host, peer, forwarding, &trust);
 
     let single = |name: &str| {

@@ -4,6 +4,7 @@
 mod admin_api;
 mod admin_events;
 mod admin_gate;
+mod attacks;
 mod binary;
 mod cli_commands;
 mod cli_up;

@@ -1,0 +1,5 @@
+//! Clients and servers that mean harm, or vanish: what they cost others, and what is left of them.
+
+mod crowd;
+mod resets;
+mod victim;
