@@ -1,5 +1,7 @@
 //! Every target on its seeds, on seeds with something changed, and on any bytes.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
