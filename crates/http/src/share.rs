@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::ServerConfig;
 use crate::accept::{Acceptor, Admitted};
+use crate::sweep::Sweep;
 use crate::table::{Place, Table};
+use crate::{EventKind, ServerConfig};
 
 /// Where a share's connections come from.
 pub(crate) enum Source {
@@ -22,7 +23,7 @@ pub(crate) enum Source {
 
 impl Source {
     /// The next connection, or None when there will be no more. Cancel safe.
-    async fn next(&mut self) -> Option<Admitted> {
+    async fn next(&mut self, table: &Table) -> Option<Admitted> {
         match self {
             Self::Listener(acceptor, _) => acceptor.next().await,
             Self::HandedOver(queue) => loop {
@@ -30,7 +31,9 @@ impl Source {
                 let peer = accepted.peer;
                 match accepted.attach() {
                     Ok(stream) => return Some(Admitted { stream, peer, place }),
-                    Err(error) => tracing::warn!(?peer, %error, "connection lost between threads"),
+                    Err(error) => {
+                        table.tell_of_none(peer, EventKind::SocketSetupFailed { error: (&error).into() });
+                    }
                 }
             },
         }
@@ -47,12 +50,13 @@ pub(crate) async fn serve_share(
 ) {
     let mut source = Some(source);
     let mut connections = JoinSet::new();
-    let mut sweep = interval(config.sweep_interval());
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let sweep = Sweep::new(&config);
+    let mut ticks = interval(config.sweep_interval());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = async {
             match &mut source {
-                Some(source) => source.next().await,
+                Some(source) => source.next(&table).await,
                 None => std::future::pending().await,
             }
         };
@@ -78,7 +82,7 @@ pub(crate) async fn serve_share(
                 }
             }
             // Without connections there is nothing to time out, and an idle server costs no timer.
-            _ = sweep.tick(), if !connections.is_empty() => table.sweep(&config),
+            _ = ticks.tick(), if !connections.is_empty() => table.sweep(&sweep),
         }
     }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use ostler_http::Connection;
+use ostler_http::{Connection, RequestBody as Received};
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
 use ostler_upstream::SendError;
@@ -18,6 +17,7 @@ use crate::counters::Counters;
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
 use crate::problem::Refusal;
+use crate::request::Unfit;
 use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
@@ -72,7 +72,7 @@ where
     pub(crate) async fn answer(
         &self,
         session: &Session,
-        mut request: Request<Incoming>,
+        mut request: Request<Received>,
     ) -> Response<ResponseBody> {
         let identities = trace::Identities {
             request_id_header: &self.config.request_id_header,
@@ -85,7 +85,12 @@ where
         let host = request::admit(&mut request, fields);
         let forwarded = match &host {
             Ok(host) => self.forward(session, request, fields, host).await,
-            Err(problem) => Err((*problem).into()),
+            Err(unfit) => {
+                if let Unfit::Refused(refusal) = unfit {
+                    session.connection.refused(*refusal);
+                }
+                Err(Problem::from(*unfit).into())
+            }
         };
         let response = match forwarded {
             Ok(response) => response,
@@ -103,7 +108,7 @@ where
     async fn forward(
         &self,
         session: &Session,
-        mut request: Request<Incoming>,
+        mut request: Request<Received>,
         fields: Fields,
         host: &HeaderValue,
     ) -> Result<Response<ResponseBody>, Refusal> {

@@ -1,0 +1,113 @@
+//! A running server, as those who started it see it.
+
+use std::sync::Arc;
+
+use ostler_net::{Address, Listener};
+use ostler_scope::{Closed, Deadline, Scope};
+
+use crate::accept::Acceptor;
+use crate::drain::State;
+use crate::supervisor::{Alive, REAPING, Shared};
+use crate::{Drain, Observer, Remaining, ServeError, ServerConfig};
+
+/// A running server. Cheap to clone; the server ends with the scope it was started in, or when it is drained.
+#[derive(Clone, Debug)]
+pub struct ServerHandle {
+    shared: Arc<Shared>,
+}
+
+impl ServerHandle {
+    pub(crate) fn new(
+        listener: Listener,
+        config: ServerConfig,
+        shares: usize,
+        observer: Arc<dyn Observer>,
+    ) -> (Self, Acceptor) {
+        let (shared, acceptor) = Shared::new(listener, config, shares, observer);
+        (Self { shared }, acceptor)
+    }
+
+    /// Runs `serving` in a scope of its own whose end drains first.
+    pub(crate) fn own<F>(
+        self,
+        scope: &Scope,
+        name: impl Into<ostler_scope::Name>,
+        serving: F,
+    ) -> Result<Self, ServeError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let budget = self.shared.config.drain_timeout + REAPING;
+        let scope = scope.child(name).cleanup_deadline(budget).open()?;
+        let serving = Alive::new(&self.shared).during(serving);
+        drop(scope.spawn("accept", async move {
+            serving.await;
+            Ok::<_, Closed>(())
+        })?);
+        let server = self.clone();
+        scope.ensure("drain", async move |cleanup| {
+            let stopped = server.shared.stopped.clone().drop_guard();
+            // What is reset at the end of the drain needs time to end in.
+            let left = cleanup.deadline.remaining();
+            let patience = left.saturating_sub(REAPING.min(left / 4));
+            let deadline = cleanup.deadline.child(server.shared.config.drain_timeout.min(patience));
+            let drain = server.drain(deadline).await;
+            drop(stopped);
+            match drain {
+                // What failed has told the scope itself.
+                Drain::Drained { .. } | Drain::SupervisorFailed => Ok(()),
+                cut @ (Drain::TimedOut(_) | Drain::Forced(_)) => Err(DrainTimedOut(cut)),
+            }
+        })?;
+        Ok(self)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Where it listens: the port that the system chose for port 0.
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> State {
+        self.shared.state()
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.shared.census.open()
+    }
+
+    /// Responses begun since the start.
+    pub fn served(&self) -> u64 {
+        self.shared.served()
+    }
+
+    /// Connections open now, by phase.
+    pub fn phases(&self) -> Remaining {
+        self.shared.phases()
+    }
+
+    /// Waits until the server has ended, for whatever reason, without asking it to. Cancel safe.
+    pub async fn wait(&self) -> Drain {
+        self.shared.stopped.cancelled().await;
+        self.shared.drained.get().cloned().unwrap_or(Drain::SupervisorFailed)
+    }
+
+    /// Ends the server within `deadline`: it goes on accepting for [`ServerConfig::lame_duck`], then stops, closes what is
+    /// idle, lets exchanges in flight finish, and resets what is left at `deadline`.
+    ///
+    /// A second call shortens the first one's deadline if its own is earlier, and gets the same result. Cancel safe in
+    /// that a dropped call leaves the server closing; another call takes the drain up.
+    pub async fn drain(&self, deadline: Deadline) -> Drain {
+        self.shared.join_drain(deadline).await
+    }
+}
+
+/// The drain of a halted server passed its deadline.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DrainTimedOut(pub Drain);
