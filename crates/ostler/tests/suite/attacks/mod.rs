@@ -2,4 +2,5 @@
 
 mod crowd;
 mod resets;
+mod slow;
 mod victim;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::binary::Ostler;
 use crate::raw::{admin, get};
-use crate::stage::serve;
+use crate::stage::serve_with;
 
 /// How long to wait for what must happen before saying that it did not.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +29,11 @@ pub(super) struct Victim {
 impl Victim {
     /// With keys of `[switchboard]`.
     pub(super) fn new(switchboard: &str) -> Self {
+        Self::with_log(switchboard, "info")
+    }
+
+    /// The same with what is to be logged.
+    pub(super) fn with_log(switchboard: &str, filter: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let exchanges = Arc::new(AtomicUsize::new(0));
@@ -41,7 +46,7 @@ impl Victim {
             }
         });
         let server = format!("[[server]]\nhost = \"a.localhost\"\nurl = \"{url}\"\n");
-        Self { ostler: serve(switchboard, "", &server), exchanges }
+        Self { ostler: serve_with(switchboard, "", &server, &[("OSTLER_LOG", filter)]), exchanges }
     }
 
     pub(super) fn connect(&self) -> TcpStream {
@@ -82,12 +87,13 @@ impl Victim {
         assert_eq!(get(self.ostler.switchboard, "a.localhost", "/ok").with(200).body, "ok");
     }
 
-    /// Ends it, and asserts that nothing in it has panicked.
-    pub(super) fn end(self) {
+    /// Ends it, asserts that nothing in it has panicked, and gives its log.
+    pub(super) fn end(self) -> String {
         self.ostler.signal(rustix::process::Signal::TERM);
         let (code, log) = self.ostler.end();
         assert_eq!(code, Some(143), "{log}");
         assert!(!log.contains("panicked"), "{log}");
+        log
     }
 }
 
@@ -111,24 +117,26 @@ pub(super) fn reset(stream: TcpStream) {
 fn connection(stream: &TcpStream, exchanges: &AtomicUsize) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
-        let path = path(&mut reader)?;
+        let (method, path) = request(&mut reader)?;
         exchanges.fetch_add(1, Ordering::SeqCst);
-        let goes_on = answer(&path, stream, &mut reader);
+        let path = if method == "HEAD" { "a head" } else { &*path };
+        let goes_on = answer(path, stream, &mut reader);
         exchanges.fetch_sub(1, Ordering::SeqCst);
         goes_on?;
     }
 }
 
-/// The path of the next request, whose head is read.
-fn path(reader: &mut impl BufRead) -> Option<String> {
-    let mut path = None;
+/// Method and path of the next request, whose head is read.
+fn request(reader: &mut impl BufRead) -> Option<(String, String)> {
+    let mut request = None;
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
         if line == "\r\n" {
-            return path;
+            return request;
         }
-        path.get_or_insert_with(|| line.split(' ').nth(1).unwrap_or_default().to_owned());
+        let mut words = line.split(' ').map(str::to_owned);
+        request = request.or_else(|| Some((words.next()?, words.next()?)));
     }
 }
 
@@ -137,6 +145,7 @@ fn answer(path: &str, mut stream: &TcpStream, reader: &mut impl Read) -> Option<
     let mut write = |bytes: &[u8]| stream.write_all(bytes).ok();
     let to_the_end = |reader: &mut dyn Read| std::io::copy(reader, &mut std::io::sink()).ok();
     match path {
+        "a head" => return write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"),
         "/ok" => return write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
         "/big" => {
             write(format!("HTTP/1.1 200 OK\r\nContent-Length: {BIG}\r\n\r\n").as_bytes())?;
