@@ -1,7 +1,10 @@
 //! `[admin]`: the API through which Ostler is watched and told to stop things.
 
+use std::time::Duration;
+
 use ostler_net::{Address, HostName};
 
+use crate::bounds::Bounds;
 use crate::section::section;
 
 section! {
@@ -17,5 +20,14 @@ section! {
 
         /// How many of the last events are kept for those who come back to `/events` with an id.
         events_buffer: usize = 1_024, from 1 to 1_000_000;
+
+        /// How many connections are open at once: people, scrapers and those who follow the events.
+        max_connections: usize = 256, from 1 to 1_000_000;
+
+        /// How long answers may go on once everything else is gone: whoever does not read its events must not keep Ostler.
+        drain_timeout: Duration = "1s", from "0s" to "10m";
+
+        /// What it allows its clients.
+        bounds: Bounds;
     }
 }

@@ -1,6 +1,7 @@
 //! The whole configuration.
 
 use crate::admin::Admin;
+use crate::builtin::Builtins;
 use crate::log::Log;
 use crate::pool::Pool;
 use crate::section::section;
@@ -15,6 +16,9 @@ section! {
 
         /// The API through which Ostler is watched and told to stop things.
         admin: Admin;
+
+        /// The servers that are part of Ostler.
+        builtin: Builtins;
 
         /// How many servers there are, and how each is started, watched and stopped.
         pool: Pool;
@@ -36,6 +40,8 @@ pub struct Config {
     pub switchboard: Switchboard,
     /// The API through which Ostler is watched and told to stop things.
     pub admin: Admin,
+    /// The servers that are part of Ostler.
+    pub builtin: Builtins,
     /// How many servers there are, and how each is started, watched and stopped.
     pub pool: Pool,
     /// The servers, in the order of the file. No two have the same host.

@@ -13,10 +13,12 @@ const WRITE: &str = "OSTLER_WRITE_DOCS";
 const HEAD: &str = include_str!("documentation/head.md");
 
 /// Sections in the order in which a reader needs them, with the definition of each.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("[[server]]", "ServerTable"),
     ("[switchboard]", "Switchboard"),
     ("[admin]", "Admin"),
+    ("[builtin]", "Builtins"),
+    ("[admin.bounds] and [builtin.bounds]", "Bounds"),
     ("[pool]", "Pool"),
     ("[pool.backoff]", "Backoff"),
     ("[pool.breaker]", "Breaker"),

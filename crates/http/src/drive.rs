@@ -6,7 +6,7 @@ use ostler_net::Stream;
 
 use crate::connection::Connection;
 use crate::io::Watched;
-use crate::{ConnectionService, ServerConfig, h1};
+use crate::{ConnectionService, EventKind, ServerConfig, h1};
 
 /// The protocols' settings for every connection of a server.
 #[derive(Debug)]
@@ -27,5 +27,8 @@ pub(crate) async fn drive<S: ConnectionService>(
     service: S,
     protocols: Arc<Protocols>,
 ) {
+    if connection.peer().is_none() {
+        connection.tell(EventKind::PeerAddressUnavailable);
+    }
     h1::drive(Watched::new(stream, Arc::clone(&connection)), connection, service, &protocols.http1).await;
 }

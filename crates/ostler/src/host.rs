@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use ostler_config::{
-    Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
+    Bounds, Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
-use ostler_http::{ServeError, ServerConfig, Tracing, Workers, WorkersConfig};
+use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, Tracing, Workers, WorkersConfig};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
 use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange};
@@ -92,13 +92,18 @@ impl Host {
         let admin_scope = scope.child("admin").open()?;
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
-        let mut switchboards = Vec::new();
+        let (mut switchboards, mut http_events) = (Vec::new(), Vec::new());
         for listener in listeners {
             let config = switchboard_config(config);
             let routes = routes.clone();
-            switchboards.push(Switchboard::start(scope, listener, config, routes, &pool, &workers, Tracing)?);
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
+            switchboards
+                .push(Switchboard::start(scope, listener, config, routes, &pool, &workers, observer)?);
+            http_events.push(counts);
         }
-        let overseen = Overseen { root: scope, events, pool: &pool, switchboards: &switchboards };
+        let overseen =
+            Overseen { root: scope, events, pool: &pool, switchboards: &switchboards, http_events };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
         Ok(Self { pool, switchboards, admin })
     }
@@ -142,6 +147,28 @@ async fn routes(config: &Config) -> Result<Routes<Target>, HostError> {
     Ok(routes)
 }
 
+/// What a server of our own allows its clients.
+pub(crate) fn bounds(bounds: &Bounds) -> ServerConfig {
+    ServerConfig {
+        idle_timeout: bounds.idle_timeout,
+        header_timeout: bounds.header_timeout,
+        max_head_size: bounds.max_head_size,
+        max_headers: bounds.max_headers,
+        max_header_size: bounds.max_header_size.value(),
+        max_trailer_size: bounds.max_trailer_size.value(),
+        max_body_size: bounds.max_body_size.value(),
+        body_timeout: bounds.body_timeout.value(),
+        read_timeout: bounds.read_timeout.value(),
+        min_receive_rate: bounds.min_receive_rate.value(),
+        write_timeout: bounds.write_timeout.value(),
+        min_send_rate: bounds.min_send_rate.value(),
+        rate_window: bounds.rate_window,
+        linger_timeout: bounds.linger_timeout,
+        linger_size: bounds.linger_size,
+        ..ServerConfig::default()
+    }
+}
+
 fn launcher_config(config: &Config, options: HostOptions) -> LauncherConfig {
     let ports =
         PortRange { base: config.pool.base_port, rest: config.pool.port_reuse_pause, ..PortRange::default() };
@@ -177,8 +204,23 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
     SwitchboardConfig {
         server: ServerConfig {
             max_connections: switchboard.max_connections,
+            accept_backoff: switchboard.accept_backoff,
             idle_timeout: switchboard.idle_timeout,
             header_timeout: switchboard.header_timeout,
+            max_head_size: switchboard.max_head_size,
+            max_headers: switchboard.max_headers,
+            max_header_size: switchboard.max_header_size.value(),
+            max_trailer_size: switchboard.max_trailer_size.value(),
+            max_body_size: switchboard.max_body_size.value(),
+            body_timeout: switchboard.body_timeout.value(),
+            read_timeout: switchboard.read_timeout.value(),
+            min_receive_rate: switchboard.min_receive_rate.value(),
+            write_timeout: switchboard.write_timeout.value(),
+            min_send_rate: switchboard.min_send_rate.value(),
+            rate_window: switchboard.rate_window,
+            linger_timeout: switchboard.linger_timeout,
+            linger_size: switchboard.linger_size,
+            lame_duck: switchboard.lame_duck,
             drain_timeout: switchboard.drain_timeout,
             ..ServerConfig::proxy()
         },

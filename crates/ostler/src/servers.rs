@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ostler_config::{Builtin, Command, Ready, Server, Target};
+use ostler_http::ServerConfig;
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Policy, Quota, Resource, Start};
 use ostler_process::{
@@ -29,6 +30,8 @@ const BUILTIN_STOP: std::time::Duration = std::time::Duration::from_millis(250);
 pub struct Servers {
     rules: Routes<Arc<Rule>>,
     launcher: Launcher,
+    /// For those that are part of Ostler.
+    builtin: ServerConfig,
     /// For the admin API.
     outputs: Outputs,
 }
@@ -89,7 +92,11 @@ impl Servers {
             };
             rules.insert(server.host.clone(), Arc::new(Rule { kind, policy: policy(server) }));
         }
-        Ok(Self { rules, launcher, outputs: Outputs::default() })
+        let builtin = ServerConfig {
+            max_connections: config.builtin.max_connections,
+            ..crate::host::bounds(&config.builtin.bounds)
+        };
+        Ok(Self { rules, launcher, builtin, outputs: Outputs::default() })
     }
 
     /// What the child that serves `key` has written, if it is ready.
@@ -163,9 +170,9 @@ impl Factory for Servers {
                 self.outputs.keep(&start, child.logs())?;
                 Running::Child(child)
             }
-            Kind::Echo => {
-                Running::InProcess(InProcess::start(&start, self.launcher.ports(), Echo::new).await?)
-            }
+            Kind::Echo => Running::InProcess(
+                InProcess::start(&start, self.launcher.ports(), self.builtin.clone(), Echo::new).await?,
+            ),
         })
     }
 }

@@ -27,7 +27,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
 use ostler_config::Config;
-use ostler_http::{ServeError, ServerConfig, ServerHandle, Tracing, serve};
+use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Event, Pool};
 use ostler_scope::{Closed, Scope, Subscriber};
@@ -48,12 +48,6 @@ use self::rules::Rules;
 use self::watch::Watch;
 use crate::servers::Servers;
 
-/// Connections to one admin listener: people, scrapers and those who follow the events.
-const MAX_CONNECTIONS: usize = 256;
-
-/// How long answers may go on once everything else is gone: whoever does not read its events must not keep Ostler.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The running admin API.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -69,6 +63,8 @@ pub(crate) struct Overseen<'a> {
     pub(crate) events: Subscriber<Event<Address>>,
     pub(crate) pool: &'a Pool<Servers>,
     pub(crate) switchboards: &'a [Switchboard],
+    /// Of the connections of each switchboard.
+    pub(crate) http_events: Vec<EventCounts>,
 }
 
 /// What the handlers look at.
@@ -78,8 +74,10 @@ struct AdminState {
     started: Instant,
     pool: Pool<Servers>,
     switchboards: Vec<Switchboard>,
+    /// Of the connections of each switchboard.
+    http_events: Vec<EventCounts>,
     /// The admin API's own, set once they listen.
-    listeners: Arc<OnceLock<Vec<ServerHandle>>>,
+    listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
     rules: Rules,
     watch: Arc<Watch>,
     draining: Arc<Draining>,
@@ -95,7 +93,7 @@ impl Admin {
         config: &Config,
         overseen: Overseen<'_>,
     ) -> Result<Self, ServeError> {
-        let Overseen { root, events, pool, switchboards } = overseen;
+        let Overseen { root, events, pool, switchboards, http_events } = overseen;
         let rules = Rules::new(&config.servers);
         let watch = Watch::new(config.admin.events_buffer, rules.clone());
         let watching = Arc::clone(&watch);
@@ -117,6 +115,7 @@ impl Admin {
             started: Instant::now(),
             pool: pool.clone(),
             switchboards: switchboards.to_vec(),
+            http_events,
             listeners: Arc::clone(&own),
             rules,
             watch,
@@ -129,14 +128,18 @@ impl Admin {
             let service = TowerToHyperService::new(router(state.clone(), gate));
             let name = format!("listener {}", listener.address());
             let bounds = ServerConfig {
-                max_connections: MAX_CONNECTIONS,
-                drain_timeout: DRAIN_TIMEOUT,
-                ..ServerConfig::default()
+                max_connections: config.admin.max_connections,
+                drain_timeout: config.admin.drain_timeout,
+                ..crate::host::bounds(&config.admin.bounds)
             };
-            servers.push(serve(scope, name, listener, bounds, Tracing, move |_| service.clone())?);
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
+            let server = serve(scope, name, listener, bounds, observer, move |_| service.clone())?;
+            servers.push((server, counts));
         }
-        let _ = own.set(servers.clone());
-        Ok(Self { listeners: servers, draining })
+        let listeners = servers.iter().map(|(server, _)| server.clone()).collect();
+        let _ = own.set(servers);
+        Ok(Self { listeners, draining })
     }
 
     /// Where it listens.
