@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use super::victim::Victim;
 use crate::keep_alive::KeepAlive;
@@ -13,8 +15,14 @@ use crate::keep_alive::KeepAlive;
 /// Slow clients at once.
 const CLIENTS: usize = 40;
 
-/// Seconds after which slowhttptest gives up: by then all of them must have been cut off.
-const LIMIT: &str = "20";
+/// How often others ask for something meanwhile.
+const PACE: Duration = Duration::from_millis(20);
+
+/// What slowhttptest says when each of its connections has been closed before its time was up.
+const CUT_OFF: &str = "Exit status: No open connections left";
+
+/// What it says otherwise.
+const TIME_IS_UP: &str = "Exit status: Hit test time limit";
 
 /// What a run has come to.
 struct Run {
@@ -26,7 +34,7 @@ struct Run {
 }
 
 /// Attacks `path`, and asks for something else on other connections all the while.
-fn attack(mode: &str, path: &str, arguments: &[&str], switchboard: &str) -> Run {
+fn attack(mode: &str, path: &str, arguments: &[&str], switchboard: &str, end: &str) -> Run {
     let victim =
         Victim::with_log(&format!("default_host = \"a.localhost\"\n{switchboard}"), "info,ostler_http=debug");
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("slowhttptest");
@@ -35,25 +43,29 @@ fn attack(mode: &str, path: &str, arguments: &[&str], switchboard: &str) -> Run 
     let url = format!("http://{}{path}", victim.ostler.switchboard);
     let clients = CLIENTS.to_string();
     let mut command = Command::new("slowhttptest");
-    command.args([mode, "-c", &clients, "-r", &clients, "-l", LIMIT, "-p", "5", "-v", "1", "-g", "-u", &url]);
+    command.args([mode, "-c", &clients, "-r", &clients, "-p", "5", "-v", "1", "-g", "-u", &url]);
     command.arg("-o").arg(&prefix).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     let attacker = command
         .spawn()
         .unwrap_or_else(|error| panic!("slowhttptest: {error}; install the package of that name"));
-    let attacking = thread::spawn(move || attacker.wait_with_output().unwrap());
+    let (end_of_attack, attacked) = mpsc::channel();
+    thread::spawn(move || end_of_attack.send(attacker.wait_with_output().unwrap()));
 
     let mut served = 0;
     let mut stays = KeepAlive::new(victim.ostler.switchboard, "a.localhost").unwrap();
-    while !attacking.is_finished() {
+    let output = loop {
         let mut comes = KeepAlive::new(victim.ostler.switchboard, "a.localhost").unwrap();
         for client in [&mut stays, &mut comes] {
             assert_eq!(client.get("/ok").unwrap().unwrap().status, 200);
             served += 1;
         }
-    }
-    let report = plain(&String::from_utf8(attacking.join().unwrap().stdout).unwrap());
+        if let Ok(output) = attacked.recv_timeout(PACE) {
+            break output;
+        }
+    };
+    let report = plain(&String::from_utf8(output.stdout).unwrap());
     fs::write(prefix.with_extension("txt"), &report).unwrap();
-    assert!(report.contains("Exit status: No open connections left"), "{report}");
+    assert!(report.contains(end), "{report}");
     available_all_the_time(&prefix.with_extension("csv"));
     drop(stays);
     Run { report, served, victim }
@@ -89,19 +101,19 @@ impl Run {
 
 #[test]
 fn slow_heads_are_cut_off_at_their_deadline() {
-    let slow = ["-i", "1", "-x", "8"];
-    attack("-H", "/ok", &slow, "header_timeout = \"2s\"").ends("header_timeout");
+    let slow = ["-l", "20", "-i", "1", "-x", "8"];
+    attack("-H", "/ok", &slow, "header_timeout = \"2s\"", CUT_OFF).ends("header_timeout");
 }
 
 #[test]
 fn slow_bodies_are_cut_off_at_their_deadline() {
-    let slow = ["-i", "1", "-x", "8", "-s", "100000"];
-    attack("-B", "/upload", &slow, "body_timeout = \"2s\"").ends("body_read_deadline_exceeded");
+    let slow = ["-l", "20", "-i", "1", "-x", "8", "-s", "100000"];
+    attack("-B", "/upload", &slow, "body_timeout = \"2s\"", CUT_OFF).ends("body_read_deadline_exceeded");
 }
 
 #[test]
 fn a_thousand_ranges_are_a_request_like_any_other() {
-    let run = attack("-R", "/ok", &["-a", "5", "-b", "1000"], "idle_timeout = \"1s\"");
+    let run = attack("-R", "/ok", &["-l", "20", "-a", "5", "-b", "1000"], "idle_timeout = \"1s\"", CUT_OFF);
     assert_ne!(run.served, 0);
     run.victim.is_unharmed("asked for ranges");
     run.victim.end();
@@ -109,6 +121,7 @@ fn a_thousand_ranges_are_a_request_like_any_other() {
 
 #[test]
 fn slow_readers_are_cut_off_at_their_deadline() {
-    let slow = ["-w", "1", "-y", "512", "-n", "1", "-z", "5", "-k", "1"];
-    attack("-X", "/big", &slow, "write_timeout = \"2s\"").ends("write_stalled");
+    let slow = ["-l", "8", "-w", "1", "-y", "512", "-n", "1", "-z", "5", "-k", "1"];
+    // It goes on reading, five bytes a second, what its own system holds of a connection that has been reset long ago.
+    attack("-X", "/big", &slow, "write_timeout = \"2s\"", TIME_IS_UP).ends("write_stalled");
 }

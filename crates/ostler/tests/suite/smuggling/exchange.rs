@@ -9,7 +9,7 @@ use super::proxies::Proxy;
 use super::recorder::Seen;
 
 /// How long a proxy may say nothing. Its own patience is far shorter.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The request that tells whether a connection is open and in step.
 const PROBE: &[u8] = b"GET /probe HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n";

@@ -34,6 +34,7 @@ impl Proxy {
             "ostler.toml",
             &format!(
                 "[switchboard]\nlisten = \"127.0.0.1:0\"\ndefault_host = \"default\"\nheader_timeout = \"300ms\"\n\
+                 body_timeout = \"300ms\"\n\
                  [admin]\nlisten = \"127.0.0.1:0\"\n\
                  [[server]]\nhost = \"default\"\nurl = \"http://{}\"\n",
                 recorder.address
