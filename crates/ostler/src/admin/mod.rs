@@ -83,6 +83,8 @@ struct AdminState {
     draining: Arc<Draining>,
     /// How long a drain takes at most unless told otherwise.
     drain_timeout: Duration,
+    /// How many of a child's last lines are shown.
+    output_lines: usize,
 }
 
 impl Admin {
@@ -95,7 +97,7 @@ impl Admin {
     ) -> Result<Self, ServeError> {
         let Overseen { root, events, pool, switchboards, http_events } = overseen;
         let rules = Rules::new(&config.servers);
-        let watch = Watch::new(config.admin.events_buffer, rules.clone());
+        let watch = Watch::new(&config.admin, rules.clone());
         let watching = Arc::clone(&watch);
         // Before the listeners, so that it ends after them: event streams need its last word.
         let watcher = scope.spawn("watch", async move {
@@ -121,6 +123,7 @@ impl Admin {
             watch,
             draining: Arc::clone(&draining),
             drain_timeout: config.switchboard.drain_timeout,
+            output_lines: config.admin.output_lines,
         };
         let mut servers = Vec::new();
         for listener in listeners {
