@@ -24,7 +24,7 @@ pub(super) struct Observed {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// It took another request.
     Open,
     Closed,
@@ -101,13 +101,13 @@ fn next(reader: &mut BufReader<TcpStream>) -> Next {
 }
 
 impl Observed {
-    /// What two proxies have to have in common to have done the same: whether they answer or refuse, and which requests they
-    /// pass on. Not with which status they refuse, nor how they frame a body anew.
-    pub(super) fn essence(&self) -> (Vec<String>, Vec<String>) {
+    /// What two proxies have to have in common to have done the same: whether they answer or refuse, what becomes of the connection,
+    /// and which requests they pass on. Not with which status they refuse, nor how they frame a body anew.
+    pub(super) fn essence(&self) -> (Vec<String>, End, Vec<String>) {
         let refuses = |status: &String| status.starts_with(['4', '5']);
         let outcome = |status: &String| if refuses(status) { "refused".to_owned() } else { status.clone() };
         let answers = self.answers.iter().map(outcome).collect();
-        (answers, self.seen.iter().map(Seen::essence).collect())
+        (answers, self.end, self.seen.iter().map(Seen::essence).collect())
     }
 
     /// What servers may read in different ways in what was passed on to them.
