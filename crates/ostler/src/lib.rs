@@ -7,6 +7,9 @@
 pub mod admin;
 pub mod cli;
 mod echo;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod in_process;
 mod main_scope;

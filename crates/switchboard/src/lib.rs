@@ -26,6 +26,9 @@ mod endless;
 mod fields;
 mod forwarded;
 mod frames;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hop;
 mod problem;
 mod proxy;

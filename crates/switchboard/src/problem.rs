@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use ostler_scope::BoxError;
 use serde::Serialize;
@@ -194,6 +194,11 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Self::BadRequest(_) = self {
+            // Who sent it, or a proxy on the way, may think that what follows belongs to it: behind a CONNECT, what is for the
+            // tunnel. Over HTTP/2 nothing follows, and the field is left out.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(after) = self.retry_after() {
             // Rounded up: a client that comes back a moment early would be refused again.
             let seconds = after.as_millis().div_ceil(1000).max(1) as u64;

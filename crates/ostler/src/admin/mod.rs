@@ -5,6 +5,8 @@ mod drain;
 mod event;
 mod events;
 mod failures;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gate;
 mod health;
 mod history;

@@ -6,6 +6,8 @@ mod drain;
 mod events;
 mod failure;
 mod follow;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod greeting;
 mod log;
 mod paint;

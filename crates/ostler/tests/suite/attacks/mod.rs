@@ -1,0 +1,6 @@
+//! Clients and servers that mean harm, or vanish: what they cost others, and what is left of them.
+
+mod crowd;
+mod resets;
+mod slow;
+mod victim;
