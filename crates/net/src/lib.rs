@@ -14,9 +14,11 @@
 mod address;
 mod host;
 mod listener;
+mod routes;
 mod stream;
 
 pub use address::{Address, AddressError};
 pub use host::{HostError, HostName, HostPattern, normalize_host, requested_host};
 pub use listener::{Accepted, Listener};
+pub use routes::Routes;
 pub use stream::Stream;
