@@ -1,6 +1,9 @@
 //! The whole configuration.
 
+use ostler_tls::CertificateFiles;
+
 use crate::admin::Admin;
+use crate::certificate::CertificateTable;
 use crate::log::Log;
 use crate::pool::Pool;
 use crate::section::section;
@@ -22,6 +25,9 @@ section! {
         /// The servers.
         server: Vec<ServerTable>;
 
+        /// The certificates of TLS listeners.
+        certificate: Vec<CertificateTable>;
+
         /// What Ostler says while it runs.
         log: Log;
     }
@@ -40,6 +46,8 @@ pub struct Config {
     pub pool: Pool,
     /// The servers, in the order of the file. No two have the same host.
     pub servers: Vec<Server>,
+    /// The certificates of TLS listeners, in the order of the file. They could be read when it was.
+    pub certificates: Vec<CertificateFiles>,
     /// What Ostler says while it runs.
     pub log: Log,
 }

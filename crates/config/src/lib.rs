@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod certificate;
 mod check;
 mod command;
 mod config;
@@ -32,6 +33,7 @@ mod document;
 mod environment;
 mod error;
 mod host;
+mod http2;
 mod load;
 mod log;
 mod pool;
@@ -54,6 +56,7 @@ pub use admin::Admin;
 pub use command::Ready;
 pub use config::Config;
 pub use error::{ConfigError, Finding, Location, Problems};
+pub use http2::Http2;
 pub use load::{Loaded, Origin};
 pub use log::{Log, LogFormat};
 pub use pool::{Backoff, Breaker, Pool};
