@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use crate::table::{Census, Place};
+use crate::{Event, EventKind, Observer, Protocol};
 
 /// The answer to a client for which there is no room.
 const FULL: &[u8] =
@@ -28,7 +29,7 @@ pub(crate) struct Admitted {
 
 /// What an accept error means for the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
+enum Blame {
     /// That client went away; the next one may be there already.
     Client,
     /// Out of file descriptors or memory, or something that nobody has thought of: trying at once might spin.
@@ -36,13 +37,13 @@ enum Severity {
 }
 
 /// Accepts connections one at a time and keeps to the limit.
-#[derive(Debug)]
 pub(crate) struct Acceptor {
     listener: Listener,
     census: Arc<Census>,
     max_connections: usize,
     /// Cancelled when a drain begins.
     closing: CancellationToken,
+    observer: Arc<dyn Observer>,
 }
 
 impl Acceptor {
@@ -51,8 +52,9 @@ impl Acceptor {
         census: Arc<Census>,
         max_connections: usize,
         closing: CancellationToken,
+        observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { listener, census, max_connections, closing }
+        Self { listener, census, max_connections, closing, observer }
     }
 
     /// The next connection within the limit, or None once the server closes and nothing is queued any more: a client
@@ -68,27 +70,33 @@ impl Acceptor {
                 Ok((stream, peer)) => match self.census.admit(self.max_connections) {
                     Some(place) => return Some(Admitted { stream, peer, place }),
                     None => {
-                        tracing::warn!(?peer, limit = self.max_connections, "connection limit reached");
                         refuse(&stream);
+                        let limit = self.max_connections;
+                        self.tell(peer, EventKind::ConnectionLimitReached { limit });
                     }
                 },
-                Err(error) => match severity(&error) {
-                    Severity::Client => tracing::debug!(%error, "client went away before it was accepted"),
-                    Severity::Ours => {
-                        tracing::error!(%error, "cannot accept");
+                Err(error) => {
+                    let by_client = severity(&error) == Blame::Client;
+                    self.tell(None, EventKind::AcceptError { error: (&error).into(), by_client });
+                    if !by_client {
                         tokio::select! {
                             () = tokio::time::sleep(BACK_OFF) => {}
                             () = self.closing.cancelled() => return None,
                         }
                     }
-                },
+                }
             }
         }
+    }
+
+    /// Tells of something that is no connection's.
+    pub(crate) fn tell(&self, peer: Option<SocketAddr>, kind: EventKind) {
+        self.observer.on(&Event { connection: None, peer, protocol: Protocol::default(), kind });
     }
 }
 
 /// What `accept(2)` says of one connection alone, the network's errors among them, is the client's; all else is ours.
-fn severity(error: &io::Error) -> Severity {
+fn severity(error: &io::Error) -> Blame {
     match Errno::from_io_error(error) {
         Some(
             Errno::CONNABORTED
@@ -103,8 +111,8 @@ fn severity(error: &io::Error) -> Severity {
             | Errno::NETDOWN
             | Errno::NETUNREACH
             | Errno::TIMEDOUT,
-        ) => Severity::Client,
-        _ => Severity::Ours,
+        ) => Blame::Client,
+        _ => Blame::Ours,
     }
 }
 
@@ -120,12 +128,12 @@ mod tests {
     #[test]
     fn only_what_is_known_to_be_about_one_client_is_tried_again_at_once() {
         for (error, expected) in [
-            (Errno::CONNABORTED, Severity::Client),
-            (Errno::NETDOWN, Severity::Client),
-            (Errno::MFILE, Severity::Ours),
-            (Errno::NOMEM, Severity::Ours),
-            (Errno::BADF, Severity::Ours),
-            (Errno::NOSYS, Severity::Ours),
+            (Errno::CONNABORTED, Blame::Client),
+            (Errno::NETDOWN, Blame::Client),
+            (Errno::MFILE, Blame::Ours),
+            (Errno::NOMEM, Blame::Ours),
+            (Errno::BADF, Blame::Ours),
+            (Errno::NOSYS, Blame::Ours),
         ] {
             assert_eq!(severity(&error.into()), expected, "{error:?}");
         }

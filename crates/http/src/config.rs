@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a [`Server`](crate::Server) allows its clients, and how long it waits for them.
+/// What a server allows its clients, and how long it waits for them.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Connections served at once. One more is told 503 and closed.

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
 
 use crate::table::{Place, Table};
+use crate::{ConnectionId, Event, EventKind, Protocol};
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +40,23 @@ pub(crate) enum Order {
     Abort = 3,
 }
 
+/// Why the sweep closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Overdue {
+    /// It does not.
+    No = 0,
+    /// The client asked for nothing.
+    Idle = 1,
+    /// The client did not finish a request head.
+    Head = 2,
+}
+
 /// A client's connection. It stays in its server's table until the last of its holders lets go: the task that serves
 /// it, a response body, or what it was upgraded to.
 #[derive(Debug)]
 pub struct Connection {
+    id: ConnectionId,
     peer: Option<SocketAddr>,
     /// Written by the connection's own task alone.
     phase: AtomicU8,
@@ -50,6 +64,12 @@ pub struct Connection {
     since: AtomicU64,
     /// Written by the server, read by the connection's task at each of its polls.
     order: AtomicU8,
+    /// Written by the sweep before it gives an order.
+    overdue: AtomicU8,
+    /// A [`Protocol`].
+    protocol: AtomicU8,
+    /// Whether the observer has been told of the end.
+    told: AtomicBool,
     /// The task that has to look at a new order: at most one task moves a connection at a time.
     task: AtomicWaker,
     table: Arc<Table>,
@@ -61,6 +81,7 @@ pub struct Connection {
 
 impl Connection {
     pub(crate) fn new(
+        id: ConnectionId,
         peer: Option<SocketAddr>,
         table: Arc<Table>,
         index: usize,
@@ -68,14 +89,31 @@ impl Connection {
         place: Place,
     ) -> Self {
         Self {
+            id,
             peer,
             phase: AtomicU8::new(Phase::Idle as u8),
             since: AtomicU64::new(table.tick()),
             order: AtomicU8::new(order as u8),
+            overdue: AtomicU8::new(Overdue::No as u8),
+            protocol: AtomicU8::new(0),
+            told: AtomicBool::new(false),
             task: AtomicWaker::new(),
             table,
             index,
             place,
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// What it speaks, as far as it is known.
+    pub fn protocol(&self) -> Protocol {
+        match self.protocol.load(Ordering::Relaxed) {
+            0 => Protocol::Http1,
+            _ => Protocol::Http2,
         }
     }
 
@@ -129,6 +167,36 @@ impl Connection {
     /// Makes `waker` the one that an order wakes. Look at the order after this, not before.
     pub(crate) fn listen(&self, waker: &Waker) {
         self.task.register(waker);
+    }
+
+    /// Closes it, or lets it finish first, because its client is overdue. Only the sweep does.
+    pub(crate) fn expire(&self, overdue: Overdue, order: Order) {
+        if self.overdue() == Overdue::No {
+            self.overdue.store(overdue as u8, Ordering::Relaxed);
+        }
+        self.give(order);
+    }
+
+    pub(crate) fn overdue(&self) -> Overdue {
+        match self.overdue.load(Ordering::Relaxed) {
+            0 => Overdue::No,
+            1 => Overdue::Idle,
+            _ => Overdue::Head,
+        }
+    }
+
+    /// Tells the observer of what is not the end.
+    pub(crate) fn tell(&self, kind: EventKind) {
+        let (connection, peer, protocol) = (Some(self.id), self.peer, self.protocol());
+        self.table.tell(&Event { connection, peer, protocol, kind });
+    }
+
+    /// Tells the observer of the end, unless it has been told of one: the first cause is the one that counts.
+    pub(crate) fn end(&self, kind: EventKind) {
+        debug_assert!(kind.is_end(), "{kind:?}");
+        if !self.told.swap(true, Ordering::AcqRel) {
+            self.tell(kind);
+        }
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {

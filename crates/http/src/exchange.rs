@@ -11,6 +11,7 @@ use hyper::service::Service;
 use hyper::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 
+use crate::RequestBody;
 use crate::connection::{Connection, Phase};
 
 /// A connection's service with its phases told.
@@ -44,7 +45,7 @@ struct End(Arc<Connection>);
 
 impl<S, B> Service<Request<Incoming>> for Followed<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<RequestBody>, Response = Response<B>>,
 {
     type Response = Response<Exchange<B>>;
     type Error = S::Error;
@@ -52,6 +53,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.connection.set_phase(Phase::Handler);
+        let request = request.map(RequestBody::new);
         Answer { response: self.service.call(request), connection: Arc::clone(&self.connection) }
     }
 }

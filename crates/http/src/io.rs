@@ -5,38 +5,60 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
 use ostler_net::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::EventKind;
 use crate::connection::{Connection, Order, Phase};
 
-/// Marks the first byte of a head, and resets the socket when the connection is aborted.
+/// Marks the first byte of a head, remembers how the client left, and resets the socket when the connection is aborted.
+///
+/// There is one for each connection and it lives as long as the connection does, upgraded or not: its drop is the end.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    stream: TokioIo<Stream>,
+    stream: Stream,
     connection: Arc<Connection>,
+    /// How the client left, once it has.
+    gone: Option<Gone>,
+}
+
+/// How a client left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It sent its last byte.
+    Ended,
+    /// An error: a reset, as a rule.
+    Lost,
 }
 
 impl Watched {
     pub(crate) fn new(stream: Stream, connection: Arc<Connection>) -> Self {
-        Self { stream: TokioIo::new(stream), connection }
+        Self { stream, connection, gone: None }
+    }
+
+    /// How the client left, if reading has told so.
+    pub(crate) fn gone(&self) -> Option<Gone> {
+        self.gone
     }
 }
 
-impl Read for Watched {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+impl AsyncRead for Watched {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        // An end of file passes here too; the connection closes then and the phase with it.
-        if this.connection.phase() == Phase::Idle {
-            this.connection.set_phase(Phase::Head);
+        let before = buf.filled().len();
+        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
+        if buf.filled().len() > before {
+            if this.connection.phase() == Phase::Idle {
+                this.connection.set_phase(Phase::Head);
+            }
+        } else {
+            this.gone = Some(if read.is_ok() { Gone::Ended } else { Gone::Lost });
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(read)
     }
 }
 
-impl Write for Watched {
+impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
@@ -64,12 +86,15 @@ impl Write for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if self.connection.order() == Order::Abort
-            && let Stream::Tcp(stream) = self.stream.inner()
-        {
-            // Without it the client would take the cut response for a whole one. A socket that cannot be told so is gone
-            // already.
-            let _ = stream.set_zero_linger();
+        if self.connection.order() == Order::Abort {
+            if let Stream::Tcp(stream) = &self.stream {
+                // Without it the client would take the cut response for a whole one. A socket that cannot be told so is
+                // gone already.
+                let _ = stream.set_zero_linger();
+            }
+            self.connection.end(EventKind::ConnectionAborted { phase: self.connection.phase() });
         }
+        // Whatever else was known has been told by now.
+        self.connection.end(EventKind::ConnectionClosed);
     }
 }

@@ -1,85 +1,138 @@
-//! One connection, from its first byte to its last.
+//! How a server starts.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use bytes::Bytes;
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use futures::FutureExt;
 use hyper::service::Service;
 use hyper::{Request, Response};
-use ostler_net::Stream;
-use ostler_scope::BoxError;
+use ostler_net::{Accepted, Listener};
+use ostler_scope::{BoxError, Closed, Scope};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-use crate::ServerConfig;
-use crate::connection::{Connection, Order};
-use crate::exchange::Followed;
-use crate::io::Watched;
+use crate::accept::Admitted;
+use crate::connection::Connection;
+use crate::drive::{Protocols, drive};
+use crate::handle::Shared;
+use crate::share::{Source, serve_share};
+use crate::table::{Place, Table};
+use crate::{ConnectionService, EventKind, Observer, RequestBody, ServerConfig, ServerHandle, Workers};
 
-/// A hyper service for one connection, on one thread. Every service whose body is [`Bytes`] is one.
-pub trait ConnectionService:
-    Service<Request<Incoming>, Response = Response<Self::Body>, Error: Into<BoxError>, Future: 'static> + 'static
-{
-    /// The response body.
-    type Body: Body<Data = Bytes, Error: Into<BoxError>> + 'static;
+/// Connections that may wait for one worker to take them over. More wait in the system's accept queue.
+const HANDED_OVER: usize = 256;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The scope it was to live in is halting.
+    #[error(transparent)]
+    Closed(#[from] Closed),
 }
 
-impl<S, B> ConnectionService for S
+/// Serves `listener` on the calling runtime, without waiting for anything. `make` makes the service of each connection;
+/// `observer` is told what happens to them.
+///
+/// When `scope` is halted the server drains for at most [`ServerConfig::drain_timeout`].
+///
+/// # Errors
+/// See [`ServeError`].
+pub fn serve<M, S, B>(
+    scope: &Scope,
+    name: impl Into<ostler_scope::Name>,
+    listener: Listener,
+    config: ServerConfig,
+    observer: impl Observer,
+    make: M,
+) -> Result<ServerHandle, ServeError>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: 'static> + 'static,
-    B: Body<Data = Bytes, Error: Into<BoxError>> + 'static,
+    M: Fn(&Arc<Connection>) -> S + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Send
+        + 'static,
+    B: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    type Body = B;
+    let (server, acceptor) = ServerHandle::new(listener, config, 1, Arc::new(observer));
+    let shared = server.shared();
+    let table = Arc::clone(&shared.tables[0]);
+    let protocols = Protocols::new(&shared.config);
+    let source = Source::Listener(acceptor, shared.closed.clone());
+    let entering = Arc::clone(&table);
+    let start = move |connections: &mut JoinSet<()>, Admitted { stream, peer, place }| {
+        let connection = entering.enter(peer, place);
+        let service = make(&connection);
+        connections.spawn(drive(stream, connection, service, Arc::clone(&protocols)));
+    };
+    let serving = serve_share(source, table, Arc::clone(&shared.config), start);
+    server.own(scope, name, serving.map(Ok::<_, Closed>))
 }
 
-/// The protocol's settings for every connection of a server.
-pub(crate) fn protocol(config: &ServerConfig) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    // hyper's own header timeout would arm and drop a timer with every request; the table's sweep does it instead.
-    builder
-        .header_read_timeout(None)
-        .max_headers(config.max_headers)
-        .max_buf_size(config.max_head_size.max(8 * 1024))
-        .max_header_size(config.max_head_size);
-    builder
-}
-
-/// Serves `stream` until it ends, or until an order ends it.
-pub(crate) async fn drive<S: ConnectionService>(
-    stream: Stream,
-    connection: Arc<Connection>,
-    service: S,
-    protocol: Arc<http1::Builder>,
-) {
-    let io = Watched::new(stream, Arc::clone(&connection));
-    let service = Followed { service, connection: Arc::clone(&connection) };
-    let mut serving = pin!(protocol.serve_connection(io, service).with_upgrades());
-    // A request that has come, but that nobody has told us of yet, is not idleness: one turn of the runtime brings it to
-    // light, and only then is the connection asked to end.
-    let mut turn = pin!(tokio::task::yield_now());
-    let mut finishing = false;
-    let result = poll_fn(|cx| {
-        connection.listen(cx.waker());
-        match connection.order() {
-            Order::Finish if !finishing && turn.as_mut().poll(cx).is_ready() => {
-                if let Poll::Ready(result) = serving.as_mut().poll(cx) {
-                    return Poll::Ready(Some(result));
-                }
-                finishing = true;
-                serving.as_mut().graceful_shutdown();
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Close | Order::Abort => return Poll::Ready(None),
+/// Serves `listener` on the threads of `workers`. `make` is called once on each of them and gives what makes the
+/// service of each connection there: neither the services nor their futures need be `Send`.
+///
+/// # Errors
+/// See [`ServeError`].
+pub fn serve_on<W, M, S>(
+    scope: &Scope,
+    name: impl Into<ostler_scope::Name>,
+    listener: Listener,
+    config: ServerConfig,
+    workers: &Workers,
+    observer: impl Observer,
+    make: W,
+) -> Result<ServerHandle, ServeError>
+where
+    W: Fn(usize) -> M + Clone + Send + 'static,
+    M: Fn(&Arc<Connection>) -> S + 'static,
+    S: ConnectionService,
+{
+    let (server, acceptor) = ServerHandle::new(listener, config, workers.len(), Arc::new(observer));
+    let shared = Arc::clone(server.shared());
+    let workers = workers.clone();
+    let accepting = async move {
+        let mut queues = Vec::with_capacity(workers.len());
+        for (index, table) in shared.tables.iter().enumerate() {
+            let (sender, receiver) = mpsc::channel(HANDED_OVER);
+            queues.push(sender);
+            let (table, config, make) = (Arc::clone(table), Arc::clone(&shared.config), make.clone());
+            let job = move || {
+                let start = start_local(make(index), Arc::clone(&table), Protocols::new(&config));
+                serve_share(Source::HandedOver(receiver), table, config, start).boxed_local()
+            };
+            workers.run(index, job).await;
         }
-        serving.as_mut().poll(cx).map(Some)
-    })
-    .await;
-    match result {
-        Some(Ok(())) => {}
-        Some(Err(error)) => tracing::debug!(peer = ?connection.peer(), %error, "connection failed"),
-        None => tracing::debug!(peer = ?connection.peer(), phase = ?connection.phase(), "connection closed"),
+        while let Some(admitted) = acceptor.next().await {
+            hand_over(&shared, &queues, admitted).await;
+        }
+        drop(acceptor);
+        shared.closed.cancel();
+        Ok::<_, Closed>(())
+    };
+    server.own(scope, name, accepting)
+}
+
+fn start_local<S: ConnectionService>(
+    make: impl Fn(&Arc<Connection>) -> S + 'static,
+    table: Arc<Table>,
+    protocols: Arc<Protocols>,
+) -> impl FnMut(&mut JoinSet<()>, Admitted) {
+    move |connections, Admitted { stream, peer, place }| {
+        let connection = table.enter(peer, place);
+        let service = make(&connection);
+        connections.spawn_local(drive(stream, connection, service, Arc::clone(&protocols)));
+    }
+}
+
+/// Gives a connection to the thread that has the fewest.
+async fn hand_over(shared: &Shared, queues: &[mpsc::Sender<(Accepted, Place)>], admitted: Admitted) {
+    let emptiest = queues
+        .iter()
+        .zip(&shared.tables)
+        .min_by_key(|(queue, table)| table.len() + (HANDED_OVER - queue.capacity()));
+    let Some((queue, table)) = emptiest else { return };
+    let Admitted { stream, peer, place } = admitted;
+    match Accepted::detach(stream, peer) {
+        // The queue is closed only when its worker has ended, and then so has the server.
+        Ok(accepted) => drop(queue.send((accepted, place)).await),
+        Err(error) => table.tell_of_none(peer, EventKind::SocketSetupFailed { error: (&error).into() }),
     }
 }

@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::ServerConfig;
 use crate::accept::{Acceptor, Admitted};
 use crate::table::{Place, Table};
+use crate::{EventKind, ServerConfig};
 
 /// Where a share's connections come from.
 pub(crate) enum Source {
@@ -22,7 +22,7 @@ pub(crate) enum Source {
 
 impl Source {
     /// The next connection, or None when there will be no more. Cancel safe.
-    async fn next(&mut self) -> Option<Admitted> {
+    async fn next(&mut self, table: &Table) -> Option<Admitted> {
         match self {
             Self::Listener(acceptor, _) => acceptor.next().await,
             Self::HandedOver(queue) => loop {
@@ -30,7 +30,9 @@ impl Source {
                 let peer = accepted.peer;
                 match accepted.attach() {
                     Ok(stream) => return Some(Admitted { stream, peer, place }),
-                    Err(error) => tracing::warn!(?peer, %error, "connection lost between threads"),
+                    Err(error) => {
+                        table.tell_of_none(peer, EventKind::SocketSetupFailed { error: (&error).into() });
+                    }
                 }
             },
         }
@@ -52,7 +54,7 @@ pub(crate) async fn serve_share(
     loop {
         let next = async {
             match &mut source {
-                Some(source) => source.next().await,
+                Some(source) => source.next(&table).await,
                 None => std::future::pending().await,
             }
         };

@@ -1,6 +1,7 @@
 //! The connections of one thread's share of a server.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,13 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::ServerConfig;
-use crate::connection::{Connection, Order, Phase};
+use crate::connection::{Connection, Order, Overdue, Phase};
+use crate::{ConnectionId, Event, EventKind, Observer, Protocol, ServerConfig};
 
 /// Every connection of a server, in one share per thread that serves it. The lock of a share is taken when a connection
 /// comes or goes, by the sweep and by a drain; never by a request.
-#[derive(Debug)]
 pub(crate) struct Table {
+    observer: Arc<dyn Observer>,
+    /// The high bits of its connections' numbers.
+    share: u64,
     connections: Mutex<Slots>,
     /// Sweeps so far: the clock that phases are dated with, read without a system call.
     tick: AtomicU64,
@@ -25,9 +28,14 @@ pub(crate) struct Table {
 #[derive(Debug, Default)]
 struct Slots {
     slots: Slab<Weak<Connection>>,
+    /// How many there have been.
+    entered: u64,
     /// What a connection that comes now is told: a drain reaches those still queued.
     order: Option<Order>,
 }
+
+/// How many bits of a connection's number count the connections of its share.
+const SHARE: u32 = 48;
 
 /// A place in the census. Given back when it is dropped, wherever its connection ends: served, queued or lost.
 #[derive(Debug)]
@@ -44,16 +52,34 @@ pub(crate) struct Census {
 // === impl Table ===
 
 impl Table {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { connections: Mutex::default(), tick: AtomicU64::new(0), served: AtomicU64::new(0) })
+    pub(crate) fn new(share: usize, observer: Arc<dyn Observer>) -> Arc<Self> {
+        Arc::new(Self {
+            observer,
+            share: share as u64,
+            connections: Mutex::default(),
+            tick: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+        })
+    }
+
+    /// Tells the observer.
+    pub(crate) fn tell(&self, event: &Event) {
+        self.observer.on(event);
+    }
+
+    /// Tells the observer of what is no connection's.
+    pub(crate) fn tell_of_none(&self, peer: Option<SocketAddr>, kind: EventKind) {
+        self.tell(&Event { connection: None, peer, protocol: Protocol::default(), kind });
     }
 
     /// Enters a connection that the census has [admitted](Census::admit).
     pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>, place: Place) -> Arc<Connection> {
         let mut connections = self.lock();
         let order = connections.order.unwrap_or(Order::Serve);
+        let id = ConnectionId(self.share << SHARE | connections.entered);
+        connections.entered += 1;
         let slot = connections.slots.vacant_entry();
-        let connection = Arc::new(Connection::new(peer, Arc::clone(self), slot.key(), order, place));
+        let connection = Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, place));
         slot.insert(Arc::downgrade(&connection));
         connection
     }
@@ -102,13 +128,13 @@ impl Table {
                 // Asked to finish, and still here: its response is stuck behind a client that does not read, or its request
                 // behind one that does not write.
                 Phase::Idle if connection.age(tick) > 2 * ticks(config.idle_timeout) => {
-                    connection.give(Order::Close);
+                    connection.expire(Overdue::Idle, Order::Close);
                 }
                 Phase::Idle if connection.age(tick) > ticks(config.idle_timeout) => {
-                    connection.give(Order::Finish);
+                    connection.expire(Overdue::Idle, Order::Finish);
                 }
                 Phase::Head if connection.age(tick) > ticks(config.header_timeout) => {
-                    connection.give(Order::Close);
+                    connection.expire(Overdue::Head, Order::Close);
                 }
                 Phase::Idle | Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded => {}
             }
@@ -131,6 +157,12 @@ impl Table {
     fn lock(&self) -> MutexGuard<'_, Slots> {
         // No code that can panic runs under this lock.
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("share", &self.share).field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use http::Response;
 use ostler::{
     Assignment, InProcessServers, Listener, Pool, PoolConfig, PortRange, Ports, Routes, Switchboard,
-    SwitchboardConfig, Target, Workers, WorkersConfig,
+    SwitchboardConfig, Target, Tracing, Workers, WorkersConfig,
 };
 
 #[allow(clippy::print_stdout, reason = "to be seen")]
@@ -30,7 +30,8 @@ fn main() -> ExitCode {
         let workers = Workers::start(&scope, WorkersConfig::default())?;
         let routes = Routes::from_iter([("*.localhost".parse()?, Target::Pooled)]);
         let listener = Listener::bind(&"127.0.0.1:8000".parse()?).await?;
-        Switchboard::start(&scope, listener, SwitchboardConfig::default(), routes, &pool, &workers)?;
+        let config = SwitchboardConfig::default();
+        Switchboard::start(&scope, listener, config, routes, &pool, &workers, Tracing)?;
 
         let mut events = pool.events(64);
         drop(printing.spawn("print", async move {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use http::Response;
 use ostler::{
     Address, Assignment, InProcessServers, Listener, Pool, PoolConfig, PortRange, Ports, Routes, Switchboard,
-    SwitchboardConfig, Target, Workers, WorkersConfig,
+    SwitchboardConfig, Target, Tracing, Workers, WorkersConfig,
 };
 
 fn main() -> ExitCode {
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
         let workers = Workers::start(&scope, WorkersConfig { threads: NonZeroUsize::new(1) })?;
         let routes = Routes::from_iter([("*.localhost".parse()?, Target::Fixed(upstream))]);
         let listener = Listener::bind(&listen).await?;
-        Switchboard::start(&scope, listener, SwitchboardConfig::default(), routes, &pool, &workers)?;
+        let config = SwitchboardConfig::default();
+        Switchboard::start(&scope, listener, config, routes, &pool, &workers, Tracing)?;
         scope.halting().cancelled().await;
         Ok(ExitCode::SUCCESS)
     })

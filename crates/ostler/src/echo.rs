@@ -12,9 +12,9 @@ use futures::{SinkExt, StreamExt};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use ostler_http::RequestBody;
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, interval};
 use tokio_tungstenite::WebSocketStream;
@@ -66,7 +66,7 @@ impl Echo {
         self.shared.assignment.key.as_str()
     }
 
-    fn answer(&self, request: Request<Incoming>) -> Response<EchoBody> {
+    fn answer(&self, request: Request<RequestBody>) -> Response<EchoBody> {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/health") => self.health(),
             (&Method::GET, "/sse") => ticks(),
@@ -84,7 +84,7 @@ impl Echo {
         }))
     }
 
-    fn describe(&self, request: &Request<Incoming>) -> Response<EchoBody> {
+    fn describe(&self, request: &Request<RequestBody>) -> Response<EchoBody> {
         let headers: serde_json::Map<String, Value> = request
             .headers()
             .iter()
@@ -101,7 +101,7 @@ impl Echo {
     }
 
     /// RFC 6455, section 4.2.
-    fn websocket(&self, mut request: Request<Incoming>) -> Response<EchoBody> {
+    fn websocket(&self, mut request: Request<RequestBody>) -> Response<EchoBody> {
         let headers = request.headers();
         let asked =
             headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
@@ -167,7 +167,7 @@ fn text(status: StatusCode, body: &str) -> Response<EchoBody> {
     response
 }
 
-impl tower::Service<Request<Incoming>> for Echo {
+impl tower::Service<Request<RequestBody>> for Echo {
     type Response = Response<EchoBody>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -176,7 +176,7 @@ impl tower::Service<Request<Incoming>> for Echo {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         ready(Ok(self.answer(request)))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ostler_config::{
     Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
-use ostler_http::{ServerConfig, Workers, WorkersConfig};
+use ostler_http::{ServeError, ServerConfig, Tracing, Workers, WorkersConfig};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
 use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange};
@@ -66,6 +66,9 @@ pub enum HostError {
     /// Processes cannot be started here.
     #[error(transparent)]
     Launcher(#[from] ScopeError),
+    /// A listener could not be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The scope was halted meanwhile.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -92,7 +95,8 @@ impl Host {
         let mut switchboards = Vec::new();
         for listener in listeners {
             let config = switchboard_config(config);
-            switchboards.push(Switchboard::start(scope, listener, config, routes.clone(), &pool, &workers)?);
+            let routes = routes.clone();
+            switchboards.push(Switchboard::start(scope, listener, config, routes, &pool, &workers, Tracing)?);
         }
         let overseen = Overseen { root: scope, events, pool: &pool, switchboards: &switchboards };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;

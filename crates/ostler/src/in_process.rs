@@ -6,13 +6,12 @@ use bytes::Bytes;
 use futures::future::pending;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
-use ostler_http::{Drain, Server, ServerConfig};
+use ostler_http::{Drain, RequestBody, ServeError, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Factory, Key, Policy, Resource, Start};
 use ostler_process::{NoFreePort, Port, Ports};
-use ostler_scope::{BoxError, Closed, Deadline, ScopeHandle};
+use ostler_scope::{BoxError, Deadline, ScopeHandle};
 use tower::Service;
 
 /// How often another port is tried when somebody takes the one that was just free.
@@ -21,7 +20,7 @@ const PORTS_TRIED: usize = 8;
 /// A server in this process, listening on a loopback port of its own.
 #[derive(Debug)]
 pub struct InProcess {
-    server: Server,
+    server: ServerHandle,
     #[expect(dead_code, reason = "held so that nobody else is given the port")]
     port: Port,
 }
@@ -53,7 +52,7 @@ pub enum InProcessError {
     },
     /// The server was stopped before it had started.
     #[error(transparent)]
-    Closed(#[from] Closed),
+    Serve(#[from] ServeError),
 }
 
 impl InProcess {
@@ -67,7 +66,7 @@ impl InProcess {
         make: impl FnOnce(Assignment) -> S,
     ) -> Result<Self, InProcessError>
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+        S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
             + Clone
             + Send
             + 'static,
@@ -78,7 +77,7 @@ impl InProcess {
         let service = TowerToHyperService::new(make(Assignment { key: start.key.clone(), address, scope }));
         let config = ServerConfig::default();
         let server =
-            Server::start(&start.scope, "server", listener, config, move |_connection| service.clone())?;
+            serve(&start.scope, "server", listener, config, Tracing, move |_connection| service.clone())?;
         Ok(Self { server, port })
     }
 }
@@ -129,13 +128,12 @@ impl Resource for InProcess {
 /// use std::convert::Infallible;
 ///
 /// use http::{Request, Response};
-/// use hyper::body::Incoming;
-/// use ostler::{Assignment, InProcessServers, PortRange, Ports};
+/// /// use ostler::{Assignment, InProcessServers, PortRange, Ports, RequestBody};
 ///
 /// let ports = Ports::new(PortRange::default());
 /// let servers = InProcessServers::new(ports, |assignment: Assignment| {
 ///     let hello = format!("hello from {}\n", assignment.key);
-///     tower::service_fn(move |_request: Request<Incoming>| {
+///     tower::service_fn(move |_request: Request<RequestBody>| {
 ///         let hello = hello.clone();
 ///         async move { Ok::<_, Infallible>(Response::new(hello)) }
 ///     })
@@ -166,7 +164,7 @@ impl<M> InProcessServers<M> {
 impl<M, S, B> Factory for InProcessServers<M>
 where
     M: Fn(Assignment) -> S + Send + Sync + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
         + Clone
         + Send
         + 'static,

@@ -7,8 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use ostler_http::Connection;
+use ostler_http::{BodyError, Connection, RequestBody as Received};
 use ostler_net::Address;
 use ostler_pool::Lease;
 use ostler_upstream::Reply;
@@ -21,7 +20,7 @@ pub(crate) enum RequestBody {
     Empty,
     /// As it comes from the client.
     Streamed {
-        body: Incoming,
+        body: Received,
         #[expect(dead_code, reason = "held for its Drop")]
         lease: Option<Rc<Lease<Address>>>,
     },
@@ -59,7 +58,7 @@ enum Kind {
 
 impl RequestBody {
     /// A client's body, and how the server's lease is held for it.
-    pub(crate) fn new(body: Incoming, lease: Option<Lease<Address>>) -> (Self, Option<Held>) {
+    pub(crate) fn new(body: Received, lease: Option<Lease<Address>>) -> (Self, Option<Held>) {
         if body.is_end_stream() {
             return (Self::Empty, lease.map(Held::Alone));
         }
@@ -75,12 +74,12 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Streamed { body, .. } => Pin::new(body).poll_frame(cx),

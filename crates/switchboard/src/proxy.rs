@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use ostler_http::Connection;
+use ostler_http::{Connection, RequestBody as Received};
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
 use ostler_upstream::SendError;
@@ -72,7 +71,7 @@ where
     pub(crate) async fn answer(
         &self,
         session: &Session,
-        mut request: Request<Incoming>,
+        mut request: Request<Received>,
     ) -> Response<ResponseBody> {
         let identities = trace::Identities {
             request_id_header: &self.config.request_id_header,
@@ -103,7 +102,7 @@ where
     async fn forward(
         &self,
         session: &Session,
-        mut request: Request<Incoming>,
+        mut request: Request<Received>,
         fields: Fields,
         host: &HeaderValue,
     ) -> Result<Response<ResponseBody>, Refusal> {

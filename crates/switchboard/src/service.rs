@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
+use ostler_http::RequestBody;
 use ostler_net::Address;
 use ostler_pool::{Factory, Resource};
 
@@ -18,7 +18,7 @@ use crate::proxy::{Proxy, Session};
 pub(crate) fn client<F>(
     proxy: Rc<Proxy<F>>,
     session: Rc<Session>,
-) -> impl Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible, Future: 'static>
+) -> impl Service<Request<RequestBody>, Response = Response<ResponseBody>, Error = Infallible, Future: 'static>
 where
     F: Factory<Resource: Resource<Address = Address>>,
 {

@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler_http::{Drain, Server, Workers};
+use ostler_http::{Drain, Observer, ServeError, ServerHandle, Workers, serve_on};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Factory, Pool, Resource};
-use ostler_scope::{Closed, Deadline, Scope};
+use ostler_scope::{Deadline, Scope};
 
 use crate::Routes;
 use crate::config::SwitchboardConfig;
@@ -30,15 +30,16 @@ pub enum Target {
 /// A running switchboard. Cheap to clone; it ends with the scope it was started in.
 #[derive(Clone, Debug)]
 pub struct Switchboard {
-    server: Server,
+    server: ServerHandle,
     counters: Arc<[Arc<Counters>]>,
 }
 
 impl Switchboard {
-    /// Serves `listener` on the threads of `workers`. Halting `scope` drains it.
+    /// Serves `listener` on the threads of `workers`; `observer` is told what happens to connections. Halting `scope`
+    /// drains it.
     ///
     /// # Errors
-    /// [`Closed`] when the scope is halting.
+    /// See [`ServeError`].
     pub fn start<F>(
         scope: &Scope,
         listener: Listener,
@@ -46,7 +47,8 @@ impl Switchboard {
         routes: Routes<Target>,
         pool: &Pool<F>,
         workers: &Workers,
-    ) -> Result<Self, Closed>
+        observer: impl Observer,
+    ) -> Result<Self, ServeError>
     where
         F: Factory<Resource: Resource<Address = Address>>,
     {
@@ -66,7 +68,7 @@ impl Switchboard {
             }
         };
         let name = format!("switchboard {}", listener.address());
-        let server = Server::start_on(scope, name, listener, server_config, workers, make)?;
+        let server = serve_on(scope, name, listener, server_config, workers, observer, make)?;
         Ok(Self { server, counters })
     }
 
@@ -76,7 +78,7 @@ impl Switchboard {
     }
 
     /// Its HTTP server, for figures about connections.
-    pub fn server(&self) -> &Server {
+    pub fn server(&self) -> &ServerHandle {
         &self.server
     }
 
@@ -85,7 +87,7 @@ impl Switchboard {
         Counted::sum(self.counters.iter().map(Arc::as_ref))
     }
 
-    /// Stops accepting and lets what is in flight finish; see [`Server::drain`].
+    /// Stops accepting and lets what is in flight finish; see [`ServerHandle::drain`].
     pub async fn drain(&self, deadline: Deadline) -> Drain {
         self.server.drain(deadline).await
     }

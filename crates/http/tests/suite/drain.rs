@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use ostler_http::{Connection, Drain, Ending, Phase, Server, ServerConfig, Workers, WorkersConfig};
+use ostler_http::{
+    Connection, Discard, Drain, Ending, Phase, RequestBody, ServerConfig, ServerHandle, Workers,
+    WorkersConfig, serve, serve_on,
+};
 use ostler_net::Stream;
 use ostler_scope::{Deadline, Scope};
 use tokio::sync::Notify;
@@ -20,7 +23,7 @@ use crate::{echo, listener};
 
 /// A server whose handlers announce themselves and then wait to be released.
 struct Slow {
-    server: Server,
+    server: ServerHandle,
     entered: Arc<Notify>,
     release: Arc<Notify>,
 }
@@ -29,9 +32,9 @@ async fn slow(scope: &Scope) -> Slow {
     let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (enter, released) = (Arc::clone(&entered), Arc::clone(&release));
     let server =
-        Server::start(scope, "slow", listener().await, ServerConfig::default(), move |_connection| {
+        serve(scope, "slow", listener().await, ServerConfig::default(), Discard, move |_connection| {
             let (enter, released) = (Arc::clone(&enter), Arc::clone(&released));
-            service_fn(move |_request: Request<Incoming>| {
+            service_fn(move |_request: Request<RequestBody>| {
                 let (enter, released) = (Arc::clone(&enter), Arc::clone(&released));
                 async move {
                     enter.notify_one();
@@ -67,8 +70,8 @@ async fn a_connection_still_in_the_accept_queue_is_served() {
     let listener = listener().await;
     let mut queued = Client::connect(listener.address()).await;
     queued.send("GET /q HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    let server = Server::start(&scope, "late", listener, ServerConfig::default(), |_connection| {
-        service_fn(async |_request: Request<Incoming>| {
+    let server = serve(&scope, "late", listener, ServerConfig::default(), Discard, |_connection| {
+        service_fn(async |_request: Request<RequestBody>| {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"served"))))
         })
     })
@@ -89,12 +92,12 @@ async fn a_request_that_waits_for_its_worker_when_the_drain_begins_is_served() {
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = Arc::new(std::sync::Mutex::new(released));
     let config = ServerConfig::default();
-    let server = Server::start_on(&scope, "one", listener().await, config, &workers, move |_worker| {
+    let server = serve_on(&scope, "one", listener().await, config, &workers, Discard, move |_worker| {
         let (blocked, released) = (blocked.clone(), Arc::clone(&released));
         move |connection: &Arc<Connection>| {
             let (blocked, released) = (blocked.clone(), Arc::clone(&released));
             let connection = Arc::clone(connection);
-            service_fn(move |request: Request<Incoming>| {
+            service_fn(move |request: Request<RequestBody>| {
                 if request.uri().path() == "/block" {
                     blocked.send(Arc::clone(&connection)).unwrap();
                     released.lock().unwrap().recv().unwrap();
@@ -204,11 +207,11 @@ async fn connections_that_wait_for_a_worker_that_dies_are_not_counted_for_ever()
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = Arc::new(std::sync::Mutex::new(released));
     let config = ServerConfig { drain_timeout: Duration::from_millis(20), ..ServerConfig::default() };
-    let server = Server::start_on(&scope, "dying", listener().await, config, &workers, move |_worker| {
+    let server = serve_on(&scope, "dying", listener().await, config, &workers, Discard, move |_worker| {
         let released = Arc::clone(&released);
         move |_connection: &Arc<Connection>| {
             released.lock().unwrap().recv().expect("as the test wants");
-            service_fn(async |_request: Request<Incoming>| {
+            service_fn(async |_request: Request<RequestBody>| {
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
             })
         }
@@ -224,10 +227,10 @@ async fn connections_that_wait_for_a_worker_that_dies_are_not_counted_for_ever()
 }
 
 /// A server that upgrades every connection and tells it how to end.
-async fn upgrading(scope: &Scope) -> Server {
+async fn upgrading(scope: &Scope) -> ServerHandle {
     let upgrade = |connection: &Arc<Connection>| {
         let connection = Arc::clone(connection);
-        service_fn(move |mut request: Request<Incoming>| {
+        service_fn(move |mut request: Request<RequestBody>| {
             let upgraded = connection.upgrade();
             let on_upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
@@ -241,7 +244,7 @@ async fn upgrading(scope: &Scope) -> Server {
             async move { Ok::<Response<BoxBody<Bytes, Infallible>>, Infallible>(response.body(body).unwrap()) }
         })
     };
-    Server::start(scope, "upgrading", listener().await, ServerConfig::default(), upgrade).unwrap()
+    serve(scope, "upgrading", listener().await, ServerConfig::default(), Discard, upgrade).unwrap()
 }
 
 #[tokio::test]

@@ -9,10 +9,9 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use ostler_http::{Server, ServerConfig, Workers, WorkersConfig};
+use ostler_http::{Discard, RequestBody, ServerConfig, ServerHandle, Workers, WorkersConfig, serve};
 use ostler_net::Listener;
 use ostler_scope::Scope;
 
@@ -21,9 +20,9 @@ async fn listener() -> Listener {
 }
 
 /// A server that answers every request with its path.
-async fn echo(scope: &Scope, config: ServerConfig) -> Server {
-    Server::start(scope, "echo", listener().await, config, |_connection| {
-        service_fn(async |request: Request<Incoming>| {
+async fn echo(scope: &Scope, config: ServerConfig) -> ServerHandle {
+    serve(scope, "echo", listener().await, config, Discard, |_connection| {
+        service_fn(async |request: Request<RequestBody>| {
             let path = request.uri().path().to_owned();
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(path))))
         })

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use ostler_http::{Phase, Server, ServerConfig};
+use ostler_http::{Discard, Phase, RequestBody, ServerConfig, serve, serve_on};
 use ostler_scope::Scope;
 
 use crate::{echo, listener, workers};
@@ -31,11 +31,11 @@ async fn workers_serve_with_what_never_leaves_their_thread() {
     let scope = Scope::root("test").open().unwrap();
     let workers = workers(&scope);
     let config = ServerConfig::default();
-    let server = Server::start_on(&scope, "local", listener().await, config, &workers, |worker| {
+    let server = serve_on(&scope, "local", listener().await, config, &workers, Discard, |worker| {
         let body = Rc::new(format!("thread {worker}."));
         move |_connection| {
             let body = Rc::clone(&body);
-            service_fn(move |_request: Request<Incoming>| {
+            service_fn(move |_request: Request<RequestBody>| {
                 let body = Rc::clone(&body);
                 async move { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(body.to_string())))) }
             })
@@ -61,8 +61,8 @@ async fn workers_serve_with_what_never_leaves_their_thread() {
 #[tokio::test]
 async fn an_aborting_handler_costs_its_own_connection_only() {
     let scope = Scope::root("test").open().unwrap();
-    let server = Server::start(&scope, "panics", listener().await, ServerConfig::default(), |_connection| {
-        service_fn(async |request: Request<Incoming>| {
+    let server = serve(&scope, "panics", listener().await, ServerConfig::default(), Discard, |_connection| {
+        service_fn(async |request: Request<RequestBody>| {
             assert_ne!(request.uri().path(), "/panic", "as the test wants");
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"fine"))))
         })

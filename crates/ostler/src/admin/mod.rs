@@ -25,7 +25,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
 use ostler_config::Config;
-use ostler_http::{Server, ServerConfig};
+use ostler_http::{ServeError, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Event, Pool};
 use ostler_scope::{Closed, Scope, Subscriber};
@@ -55,7 +55,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The running admin API.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    listeners: Vec<Server>,
+    listeners: Vec<ServerHandle>,
     draining: Arc<Draining>,
 }
 
@@ -77,7 +77,7 @@ struct AdminState {
     pool: Pool<Servers>,
     switchboards: Vec<Switchboard>,
     /// The admin API's own, set once they listen.
-    listeners: Arc<OnceLock<Vec<Server>>>,
+    listeners: Arc<OnceLock<Vec<ServerHandle>>>,
     rules: Rules,
     watch: Arc<Watch>,
     draining: Arc<Draining>,
@@ -92,7 +92,7 @@ impl Admin {
         listeners: Vec<Listener>,
         config: &Config,
         overseen: Overseen<'_>,
-    ) -> Result<Self, Closed> {
+    ) -> Result<Self, ServeError> {
         let Overseen { root, events, pool, switchboards } = overseen;
         let rules = Rules::new(&config.servers);
         let watch = Watch::new(config.admin.events_buffer, rules.clone());
@@ -131,7 +131,7 @@ impl Admin {
                 drain_timeout: DRAIN_TIMEOUT,
                 ..ServerConfig::default()
             };
-            servers.push(Server::start(scope, name, listener, bounds, move |_| service.clone())?);
+            servers.push(serve(scope, name, listener, bounds, Tracing, move |_| service.clone())?);
         }
         let _ = own.set(servers.clone());
         Ok(Self { listeners: servers, draining })
@@ -139,7 +139,7 @@ impl Admin {
 
     /// Where it listens.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.listeners.iter().map(Server::address)
+        self.listeners.iter().map(ServerHandle::address)
     }
 
     /// Waits until the switchboards have drained because somebody asked for it.

@@ -125,6 +125,8 @@ fn explain(error: &ScopeError) -> Failure {
             }
         }
         HostError::Lookup { .. } => failure.help("a `url` may name an IP address instead"),
-        HostError::Command(_) | HostError::Launcher(_) | HostError::Closed(_) => failure,
+        HostError::Command(_) | HostError::Launcher(_) | HostError::Serve(_) | HostError::Closed(_) => {
+            failure
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, pending};
-use ostler_http::{Workers, WorkersConfig};
+use ostler_http::{Discard, Workers, WorkersConfig};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Factory, Key, Policy, Pool, PoolConfig, Resource, Start};
 use ostler_scope::{BoxError, Deadline, Scope};
@@ -136,7 +136,8 @@ impl Stage {
         }
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
         let config = setting.switchboard;
-        let switchboard = Switchboard::start(&scope, listener, config, routes, &pool, &workers).unwrap();
+        let switchboard =
+            Switchboard::start(&scope, listener, config, routes, &pool, &workers, Discard).unwrap();
         Self { scope, pool, switchboard, cast }
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
-use ostler_http::{Phase, Server};
+use ostler_http::{Phase, ServerHandle};
 use ostler_pool::ServerState;
 use ostler_switchboard::Switchboard;
 
@@ -47,7 +47,7 @@ fn ostler(scrape: &Scrape, state: &AdminState) {
     }
 }
 
-fn listener(scrape: &Scrape, server: &Server) {
+fn listener(scrape: &Scrape, server: &ServerHandle) {
     let address = server.address().to_string();
     let phases = server.phases().0;
     for (phase, name) in [
