@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
@@ -75,8 +75,24 @@ pub struct Connection {
     table: Arc<Table>,
     /// Where it stands in the table.
     index: usize,
-    #[expect(dead_code, reason = "held for its Drop, which comes after the connection has left the table")]
-    place: Place,
+    home: Home,
+    /// Its exchanges that have connections of their own.
+    streams: AtomicUsize,
+}
+
+/// What keeps a connection's place.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// A client's own connection.
+    Socket(
+        #[expect(
+            dead_code,
+            reason = "held for its Drop, which comes after the connection has left the table"
+        )]
+        Place,
+    ),
+    /// One exchange of several on this connection.
+    Stream(Arc<Connection>),
 }
 
 impl Connection {
@@ -86,7 +102,7 @@ impl Connection {
         table: Arc<Table>,
         index: usize,
         order: Order,
-        place: Place,
+        home: Home,
     ) -> Self {
         Self {
             id,
@@ -100,7 +116,8 @@ impl Connection {
             task: AtomicWaker::new(),
             table,
             index,
-            place,
+            home,
+            streams: AtomicUsize::new(0),
         }
     }
 
@@ -141,6 +158,37 @@ impl Connection {
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(self.table.tick(), Ordering::Relaxed);
+        if let Home::Stream(connection) = &self.home
+            && phase != Phase::Idle
+        {
+            // It stands where the last of its exchanges to move stands.
+            connection.set_phase(phase);
+        }
+    }
+
+    /// Goes back to a phase that never ended, as far as its bound is concerned.
+    pub(crate) fn resume(&self, phase: Phase, since: u64) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.since.store(since, Ordering::Relaxed);
+    }
+
+    /// The tick at which its phase began.
+    pub(crate) fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn speak(&self, protocol: Protocol) {
+        self.protocol.store(protocol as u8, Ordering::Relaxed);
+    }
+
+    /// Whether it is one exchange of several on a connection.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.home, Home::Stream(_))
+    }
+
+    /// One exchange more has a connection of its own.
+    pub(crate) fn count_stream(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ticks since the phase began.
@@ -207,5 +255,10 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.table.remove(self.index);
+        if let Home::Stream(connection) = &self.home
+            && connection.streams.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            connection.set_phase(Phase::Idle);
+        }
     }
 }

@@ -5,18 +5,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use ostler_net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::EventKind;
 use crate::connection::{Connection, Order, Phase};
+use crate::transport::Transport;
+use crate::{EventKind, Protocol};
 
 /// Marks the first byte of a head, remembers how the client left, and resets the socket when the connection is aborted.
 ///
 /// There is one for each connection and it lives as long as the connection does, upgraded or not: its drop is the end.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    stream: Stream,
+    stream: Transport,
     connection: Arc<Connection>,
     /// How the client left, once it has.
     gone: Option<Gone>,
@@ -32,8 +34,13 @@ pub(crate) enum Gone {
 }
 
 impl Watched {
-    pub(crate) fn new(stream: Stream, connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(stream: Transport, connection: Arc<Connection>) -> Self {
         Self { stream, connection, gone: None }
+    }
+
+    /// Gives the first bytes back, to be read again.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.stream.unread(bytes);
     }
 
     /// How the client left, if reading has told so.
@@ -48,7 +55,7 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
         if buf.filled().len() > before {
-            if this.connection.phase() == Phase::Idle {
+            if this.connection.phase() == Phase::Idle && this.connection.protocol() == Protocol::Http1 {
                 this.connection.set_phase(Phase::Head);
             }
         } else {
@@ -87,7 +94,7 @@ impl AsyncWrite for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         if self.connection.order() == Order::Abort {
-            if let Stream::Tcp(stream) = &self.stream {
+            if let Stream::Tcp(stream) = self.stream.socket() {
                 // Without it the client would take the cut response for a whole one. A socket that cannot be told so is
                 // gone already.
                 let _ = stream.set_zero_linger();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::connection::{Connection, Order, Overdue, Phase};
+use crate::connection::{Connection, Home, Order, Overdue, Phase};
 use crate::{ConnectionId, Event, EventKind, Observer, Protocol, ServerConfig};
 
 /// Every connection of a server, in one share per thread that serves it. The lock of a share is taken when a connection
@@ -79,9 +79,23 @@ impl Table {
         let id = ConnectionId(self.share << SHARE | connections.entered);
         connections.entered += 1;
         let slot = connections.slots.vacant_entry();
-        let connection = Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, place));
+        let connection =
+            Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, Home::Socket(place)));
         slot.insert(Arc::downgrade(&connection));
         connection
+    }
+
+    /// Enters one exchange of `connection`, with bounds of its own.
+    pub(crate) fn enter_stream(self: &Arc<Self>, connection: &Arc<Connection>) -> Arc<Connection> {
+        connection.count_stream();
+        let mut connections = self.lock();
+        let slot = connections.slots.vacant_entry();
+        let home = Home::Stream(Arc::clone(connection));
+        let (id, peer, order) = (connection.id(), connection.peer(), connection.order());
+        let stream = Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, home));
+        stream.speak(connection.protocol());
+        slot.insert(Arc::downgrade(&stream));
+        stream
     }
 
     pub(crate) fn remove(&self, index: usize) {
@@ -124,7 +138,12 @@ impl Table {
         let ticks = |bound: std::time::Duration| bound.as_nanos().div_ceil(interval.as_nanos()) as u64;
         let connections = Self::live(&self.lock());
         for connection in connections {
+            let unanswered = connection.protocol() == Protocol::Http2 && connection.order() == Order::Finish;
             match connection.phase() {
+                // Its client has not answered the notice that it ends.
+                Phase::Idle if unanswered && connection.age(tick) > ticks(config.http2.ping_timeout) => {
+                    connection.give(Order::Close);
+                }
                 // Asked to finish, and still here: its response is stuck behind a client that does not read, or its request
                 // behind one that does not write.
                 Phase::Idle if connection.age(tick) > 2 * ticks(config.idle_timeout) => {
@@ -144,7 +163,7 @@ impl Table {
     /// Adds how many connections stand in each phase to `phases`.
     pub(crate) fn count_phases(&self, phases: &mut BTreeMap<Phase, usize>) {
         let connections = Self::live(&self.lock());
-        for connection in connections {
+        for connection in connections.iter().filter(|connection| !connection.is_stream()) {
             *phases.entry(connection.phase()).or_default() += 1;
         }
     }

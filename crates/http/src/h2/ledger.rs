@@ -1,0 +1,214 @@
+//! What the frames of a connection tell that hyper does not.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::frames::{self, Frame, Frames};
+use crate::connection::{Connection, Phase};
+use crate::io::Gone;
+use crate::{EventKind, Fault, SendSite};
+
+/// What a client says before its first frame, in bytes.
+const PREFACE: usize = 24;
+
+/// The last stream of a GOAWAY that only announces another one.
+const ANY_STREAM: u32 = 0x7fff_ffff;
+
+/// The book about one connection, kept by its socket's wrapper and read by whoever drives it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    entries: Arc<Mutex<Entries>>,
+    connection: Arc<Connection>,
+    /// How many requests there may be at once.
+    max_streams: u32,
+}
+
+#[derive(Debug)]
+struct Entries {
+    inbound: Frames,
+    outbound: Frames,
+    /// Requests whose response has not been written to its end. hyper and the codec bound them.
+    open: HashSet<u32>,
+    /// The last request that has come.
+    newest: u32,
+    /// The last request that our GOAWAY promises to look at.
+    last: Option<u32>,
+    /// Why our GOAWAY ends the connection, if it is for a reason.
+    fault: Option<u32>,
+    /// Bytes of the heads of requests behind the last one.
+    dropped: usize,
+    /// Whether a header block has begun and not ended: no other frame may come meanwhile.
+    in_block: bool,
+    /// Whether the client's settings have come, which it must say first.
+    settled: bool,
+    /// The last request that the codec answered 431.
+    too_large: u32,
+    /// The tick since which nothing was asked for.
+    idle_since: u64,
+    /// How the client left, once it has.
+    gone: Option<Gone>,
+}
+
+impl Ledger {
+    pub(crate) fn new(connection: Arc<Connection>, max_streams: u32) -> Self {
+        let entries = Entries {
+            inbound: Frames::behind(PREFACE),
+            outbound: Frames::behind(0),
+            open: HashSet::new(),
+            newest: 0,
+            last: None,
+            fault: None,
+            dropped: 0,
+            in_block: false,
+            settled: false,
+            too_large: 0,
+            idle_since: connection.since(),
+            gone: None,
+        };
+        Self { entries: Arc::new(Mutex::new(entries)), connection, max_streams }
+    }
+
+    /// Bytes that have come from the client.
+    pub(crate) fn read(&self, bytes: &[u8]) {
+        let mut entries = self.entries();
+        let Entries { inbound, open, newest, last, dropped, in_block, settled, .. } = &mut *entries;
+        inbound.pass(bytes, |frame| match frame.kind {
+            frames::SETTINGS => *settled = true,
+            frames::HEADERS => {
+                *in_block = !frame.has(frames::END_HEADERS);
+                if frame.stream > *newest {
+                    *newest = frame.stream;
+                    match last {
+                        Some(last) if frame.stream > *last => *dropped += frame.length,
+                        Some(_) | None => {
+                            open.insert(frame.stream);
+                        }
+                    }
+                }
+            }
+            frames::CONTINUATION => *in_block = !frame.has(frames::END_HEADERS),
+            frames::RST_STREAM => {
+                open.remove(&frame.stream);
+            }
+            _ => {}
+        });
+        let whole = entries.inbound.is_between() && entries.settled && !entries.in_block;
+        match (self.connection.phase(), whole) {
+            (Phase::Idle, false) => {
+                entries.idle_since = self.connection.since();
+                self.connection.set_phase(Phase::Head);
+            }
+            // Neither a PING nor half of one is use.
+            (Phase::Head, true) => self.connection.resume(Phase::Idle, entries.idle_since),
+            (Phase::Idle | Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded, _) => {}
+        }
+    }
+
+    /// Bytes that the socket has taken.
+    pub(crate) fn written(&self, bytes: &[u8]) {
+        let mut events = Vec::new();
+        {
+            let mut entries = self.entries();
+            let Entries { outbound, open, last, fault, too_large, .. } = &mut *entries;
+            outbound.pass(bytes, |frame| {
+                let ends =
+                    matches!(frame.kind, frames::DATA | frames::HEADERS) && frame.has(frames::END_STREAM);
+                if ends || frame.kind == frames::RST_STREAM {
+                    open.remove(&frame.stream);
+                }
+                match frame.kind {
+                    // The codec's own answer to a head that is too large has no other field; each of ours has a date.
+                    frames::HEADERS if ends && frame.has_one_field() => {
+                        *too_large = frame.stream;
+                        events.push(EventKind::HeadersTooLarge);
+                    }
+                    frames::RST_STREAM if frame.stream != *too_large => {
+                        events.extend(reset(&frame, self.max_streams))
+                    }
+                    frames::GOAWAY => {
+                        *last =
+                            frame.number(0).map(|last| last & ANY_STREAM).filter(|last| *last != ANY_STREAM);
+                        *fault = frame.number(4).filter(|code| *code != 0);
+                    }
+                    _ => {}
+                }
+            });
+        }
+        for event in events {
+            self.connection.tell(event);
+        }
+    }
+
+    /// The client has left.
+    pub(crate) fn leave(&self, gone: Gone) {
+        self.entries().gone = Some(gone);
+    }
+
+    /// Tells what has become of requests that nobody answers any more. `live` are those whose handlers or bodies still
+    /// tell of themselves.
+    pub(crate) fn close(&self, live: usize) {
+        let (dropped, unsent) = {
+            let entries = self.entries();
+            (entries.dropped, entries.open.len().saturating_sub(live))
+        };
+        if dropped > 0 {
+            self.connection.tell(EventKind::PipelinedRequestDropped { bytes: dropped });
+        }
+        for _ in 0..unsent {
+            // The service has given all of it, and the client has not taken all of it.
+            let error = Fault::from(std::io::ErrorKind::BrokenPipe);
+            self.connection.tell(EventKind::SendFailed { site: SendSite::SendBody, error });
+        }
+    }
+
+    /// What an end that the protocol brought about is called.
+    pub(crate) fn ending(&self) -> EventKind {
+        let entries = self.entries();
+        match (entries.fault, entries.gone) {
+            (Some(code), _) => EventKind::RequestParseError { reason: reason(code).to_owned() },
+            (None, Some(_)) if !entries.open.is_empty() || self.connection.phase() != Phase::Idle => {
+                EventKind::ClientDisconnected { phase: self.connection.phase() }
+            }
+            (None, Some(Gone::Lost)) => EventKind::ClientDisconnected { phase: Phase::Idle },
+            (None, Some(Gone::Ended) | None) => EventKind::ConnectionClosed,
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        // Nothing in here panics while it is locked.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What our reset of a stream tells.
+fn reset(frame: &Frame<'_>, limit: u32) -> Option<EventKind> {
+    let code = frame.number(0)?;
+    match code {
+        // What the service brings about it has told itself.
+        NO_ERROR | INTERNAL_ERROR | CANCEL => None,
+        REFUSED_STREAM => Some(EventKind::ConnectionLimitReached { limit: limit as usize }),
+        code => Some(EventKind::RequestParseError { reason: reason(code).to_owned() }),
+    }
+}
+
+const NO_ERROR: u32 = 0x0;
+const INTERNAL_ERROR: u32 = 0x2;
+const REFUSED_STREAM: u32 = 0x7;
+const CANCEL: u32 = 0x8;
+
+/// The names of RFC 9113, section 7, in words.
+fn reason(code: u32) -> &'static str {
+    match code {
+        0x1 => "protocol error",
+        0x2 => "internal error",
+        0x3 => "flow control error",
+        0x4 => "settings were not acknowledged",
+        0x5 => "frame on a closed stream",
+        0x6 => "frame of a wrong size",
+        0x9 => "compression error",
+        0xa => "broken tunnel",
+        0xb => "too much of what costs us more than the client",
+        0xc => "security below what is required",
+        _ => "error",
+    }
+}
