@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
@@ -76,8 +76,30 @@ pub struct Connection {
     /// Where it stands in the table.
     index: usize,
     home: Home,
-    /// Its exchanges that have connections of their own.
-    streams: AtomicUsize,
+    /// Those of its exchanges that have entries of their own.
+    exchanges: Exchanges,
+}
+
+/// How many exchanges of a connection stand in each phase. Those that are idle are not counted.
+#[derive(Debug, Default)]
+struct Exchanges([AtomicU32; 3]);
+
+impl Exchanges {
+    /// The phases in which an exchange is under way. A connection stands in the first in which one of its exchanges is.
+    const PHASES: [Phase; 3] = [Phase::Handler, Phase::Body, Phase::Upgraded];
+
+    /// Moves one, and says where the connection stands then.
+    fn shift(&self, from: Phase, to: Phase) -> Phase {
+        let at = |phase| Self::PHASES.iter().position(|other| *other == phase);
+        if let Some(to) = at(to) {
+            self.0[to].fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(from) = at(from) {
+            self.0[from].fetch_sub(1, Ordering::Relaxed);
+        }
+        let first = self.0.iter().position(|count| count.load(Ordering::Relaxed) > 0);
+        first.map_or(Phase::Idle, |first| Self::PHASES[first])
+    }
 }
 
 /// What keeps a connection's place.
@@ -117,7 +139,7 @@ impl Connection {
             table,
             index,
             home,
-            streams: AtomicUsize::new(0),
+            exchanges: Exchanges::default(),
         }
     }
 
@@ -156,14 +178,11 @@ impl Connection {
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
+        if let Home::Stream(connection) = &self.home {
+            connection.move_exchange(self.phase(), phase);
+        }
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(self.table.tick(), Ordering::Relaxed);
-        if let Home::Stream(connection) = &self.home
-            && phase != Phase::Idle
-        {
-            // It stands where the last of its exchanges to move stands.
-            connection.set_phase(phase);
-        }
     }
 
     /// Goes back to a phase that never ended, as far as its bound is concerned.
@@ -186,9 +205,12 @@ impl Connection {
         matches!(self.home, Home::Stream(_))
     }
 
-    /// One exchange more has a connection of its own.
-    pub(crate) fn count_stream(&self) {
-        self.streams.fetch_add(1, Ordering::Relaxed);
+    /// One of its exchanges goes from a phase to another.
+    fn move_exchange(&self, from: Phase, to: Phase) {
+        let phase = self.exchanges.shift(from, to);
+        if phase != self.phase() {
+            self.set_phase(phase);
+        }
     }
 
     /// Ticks since the phase began.
@@ -255,10 +277,8 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.table.remove(self.index);
-        if let Home::Stream(connection) = &self.home
-            && connection.streams.fetch_sub(1, Ordering::AcqRel) == 1
-        {
-            connection.set_phase(Phase::Idle);
+        if let Home::Stream(connection) = &self.home {
+            connection.move_exchange(self.phase(), Phase::Idle);
         }
     }
 }

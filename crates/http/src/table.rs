@@ -87,7 +87,6 @@ impl Table {
 
     /// Enters one exchange of `connection`, with bounds of its own.
     pub(crate) fn enter_stream(self: &Arc<Self>, connection: &Arc<Connection>) -> Arc<Connection> {
-        connection.count_stream();
         let mut connections = self.lock();
         let slot = connections.slots.vacant_entry();
         let home = Home::Stream(Arc::clone(connection));

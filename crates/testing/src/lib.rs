@@ -16,10 +16,12 @@
 
 mod backend;
 mod client;
+pub mod http2;
 mod tls;
 
 pub use backend::{Backend, Held, Peer};
 pub use client::Client;
+pub use http2::Http2;
 pub use tls::{Encrypted, SelfSigned};
 
 /// How long a test waits for what must happen before it says that it did not.

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use ostler_net::Stream;
 use rustls::ServerConfig;
@@ -87,7 +87,12 @@ impl TlsStream {
 
 impl AsyncRead for TlsStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        match ready!(Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)) {
+            // Hardly any client says goodbye. Whether something was cut off is for HTTP to tell, whose messages have ends of
+            // their own.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            read => Poll::Ready(read),
+        }
     }
 }
 

@@ -151,7 +151,7 @@ mod tests {
             let mut shown = Vec::new();
             for piece in bytes.chunks(piece) {
                 frames.pass(piece, |it| {
-                    shown.push((it.kind, it.flags, it.stream, it.length, it.payload.to_vec()))
+                    shown.push((it.kind, it.flags, it.stream, it.length, it.payload.to_vec()));
                 });
             }
             assert_eq!(shown, expected, "{piece}");

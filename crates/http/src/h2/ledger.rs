@@ -1,6 +1,6 @@
 //! What the frames of a connection tell that hyper does not.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::frames::{self, Frame, Frames};
@@ -28,7 +28,7 @@ struct Entries {
     inbound: Frames,
     outbound: Frames,
     /// Requests whose response has not been written to its end. hyper and the codec bound them.
-    open: HashSet<u32>,
+    open: HashMap<u32, Response>,
     /// The last request that has come.
     newest: u32,
     /// The last request that our GOAWAY promises to look at.
@@ -49,12 +49,20 @@ struct Entries {
     gone: Option<Gone>,
 }
 
+/// How far the response to a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Response {
+    Awaited,
+    /// Its head was written.
+    Begun,
+}
+
 impl Ledger {
     pub(crate) fn new(connection: Arc<Connection>, max_streams: u32) -> Self {
         let entries = Entries {
             inbound: Frames::behind(PREFACE),
             outbound: Frames::behind(0),
-            open: HashSet::new(),
+            open: HashMap::new(),
             newest: 0,
             last: None,
             fault: None,
@@ -81,7 +89,7 @@ impl Ledger {
                     match last {
                         Some(last) if frame.stream > *last => *dropped += frame.length,
                         Some(_) | None => {
-                            open.insert(frame.stream);
+                            open.insert(frame.stream, Response::Awaited);
                         }
                     }
                 }
@@ -116,6 +124,9 @@ impl Ledger {
                 if ends || frame.kind == frames::RST_STREAM {
                     open.remove(&frame.stream);
                 }
+                if frame.kind == frames::HEADERS {
+                    open.entry(frame.stream).and_modify(|response| *response = Response::Begun);
+                }
                 match frame.kind {
                     // The codec's own answer to a head that is too large has no other field; each of ours has a date.
                     frames::HEADERS if ends && frame.has_one_field() => {
@@ -123,7 +134,7 @@ impl Ledger {
                         events.push(EventKind::HeadersTooLarge);
                     }
                     frames::RST_STREAM if frame.stream != *too_large => {
-                        events.extend(reset(&frame, self.max_streams))
+                        events.extend(reset(&frame, self.max_streams));
                     }
                     frames::GOAWAY => {
                         *last =
@@ -149,7 +160,8 @@ impl Ledger {
     pub(crate) fn close(&self, live: usize) {
         let (dropped, unsent) = {
             let entries = self.entries();
-            (entries.dropped, entries.open.len().saturating_sub(live))
+            let begun = entries.open.values().filter(|response| **response == Response::Begun).count();
+            (entries.dropped, begun.saturating_sub(live))
         };
         if dropped > 0 {
             self.connection.tell(EventKind::PipelinedRequestDropped { bytes: dropped });
