@@ -10,14 +10,11 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use crate::table::{Census, Place};
-use crate::{Event, EventKind, Observer, Protocol};
+use crate::{Event, EventKind, Observer, Protocol, ServerConfig};
 
 /// The answer to a client for which there is no room.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
-
-/// How long to wait before the next try when the process or the machine has run out of something.
-const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// A connection within the limit, with the place it has there.
 #[derive(Debug)]
@@ -41,6 +38,8 @@ pub(crate) struct Acceptor {
     listener: Listener,
     census: Arc<Census>,
     max_connections: usize,
+    /// How long to wait before the next try when the process or the machine has run out of something.
+    backoff: Duration,
     /// Cancelled when a drain begins.
     closing: CancellationToken,
     observer: Arc<dyn Observer>,
@@ -50,11 +49,12 @@ impl Acceptor {
     pub(crate) fn new(
         listener: Listener,
         census: Arc<Census>,
-        max_connections: usize,
+        config: &ServerConfig,
         closing: CancellationToken,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { listener, census, max_connections, closing, observer }
+        let (max_connections, backoff) = (config.max_connections, config.accept_backoff);
+        Self { listener, census, max_connections, backoff, closing, observer }
     }
 
     /// The next connection within the limit, or None once the server closes and nothing is queued any more: a client
@@ -80,7 +80,7 @@ impl Acceptor {
                     self.tell(None, EventKind::AcceptError { error: (&error).into(), by_client });
                     if !by_client {
                         tokio::select! {
-                            () = tokio::time::sleep(BACK_OFF) => {}
+                            () = tokio::time::sleep(self.backoff) => {}
                             () = self.closing.cancelled() => return None,
                         }
                     }

@@ -1,16 +1,38 @@
-//! A request body on its way to the service.
+//! A request body on its way to the service, within its bounds.
 
+use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::HeaderMap;
 use hyper::body::Incoming;
+
+use crate::connection::Connection;
+use crate::upload::{Stage, Verdict};
+use crate::{EventKind, Fault};
 
 /// A request's body, with its server's bounds on it.
 #[derive(Debug)]
 pub struct RequestBody {
     body: Incoming,
+    /// None once it has ended, or if there never was one.
+    open: Option<Open>,
+}
+
+/// What is held while a body comes.
+#[derive(Debug)]
+struct Open {
+    connection: Arc<Connection>,
+    /// Its number on that connection.
+    exchange: u32,
+    /// Whether it has been looked at.
+    begun: bool,
+    /// How many more bytes it may have.
+    left: Option<u64>,
 }
 
 /// Why a request body did not come whole.
@@ -28,8 +50,48 @@ pub enum BodyError {
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming) -> Self {
-        Self { body }
+    /// The body of a request that has come over `connection`, whose only exchange this is.
+    pub(crate) fn new(body: Incoming, connection: &Arc<Connection>) -> Self {
+        if body.is_end_stream() {
+            return Self { body, open: None };
+        }
+        let exchange = connection.upload.open();
+        let left = connection.table().config().max_body_size;
+        Self { body, open: Some(Open { connection: Arc::clone(connection), exchange, begun: false, left }) }
+    }
+
+    fn end(&mut self, stage: Stage) {
+        if let Some(open) = self.open.take() {
+            open.connection.end_upload(open.exchange, stage);
+        }
+    }
+
+    /// The request is answered by the server itself.
+    fn condemn(&mut self, verdict: Verdict) -> BodyError {
+        if let Some(open) = &self.open {
+            open.connection.upload.condemn(verdict);
+            open.connection.wake();
+        }
+        self.end(Stage::Dropped);
+        BodyError::TooLarge
+    }
+}
+
+impl Open {
+    /// Takes a frame out of what is left, or says what is too large.
+    fn take(&mut self, frame: &Frame<Bytes>) -> Result<(), Verdict> {
+        if let Some(data) = frame.data_ref() {
+            self.connection.upload.pace.pass(data.len());
+            if let Some(left) = &mut self.left {
+                *left = left.checked_sub(data.len() as u64).ok_or(Verdict::TooLarge)?;
+            }
+        } else if let Some(trailers) = frame.trailers_ref()
+            && let Some(most) = self.connection.table().config().max_trailer_size
+            && size(trailers) > most
+        {
+            return Err(Verdict::TrailersTooLarge);
+        }
+        Ok(())
     }
 }
 
@@ -41,14 +103,66 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx).map_err(BodyError::Broken)
+        let this = self.get_mut();
+        let Some(open) = &mut this.open else { return Poll::Ready(None) };
+        if !open.begun {
+            open.begun = true;
+            open.connection.upload.begin(open.connection.table().tick());
+        }
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Pending => {
+                open.connection.upload.pace.wait(open.connection.table().tick());
+                Poll::Pending
+            }
+            Poll::Ready(Some(Ok(frame))) => match open.take(&frame) {
+                Ok(()) => {
+                    if this.body.is_end_stream() {
+                        this.end(Stage::Over);
+                    }
+                    Poll::Ready(Some(Ok(frame)))
+                }
+                Err(verdict) => Poll::Ready(Some(Err(this.condemn(verdict)))),
+            },
+            Poll::Ready(Some(Err(error))) => {
+                if open.connection.upload.verdict() == Verdict::TooSlow {
+                    this.end(Stage::Broken);
+                    return Poll::Ready(Some(Err(BodyError::TooSlow)));
+                }
+                // Not if the connection was closed under it: that has a reason of its own.
+                if let Some(error) = fault(&error) {
+                    open.connection.end(EventKind::BodyReadFailed { error });
+                }
+                this.end(Stage::Broken);
+                Poll::Ready(Some(Err(BodyError::Broken(error))))
+            }
+            Poll::Ready(None) => {
+                this.end(Stage::Over);
+                Poll::Ready(None)
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.open.is_none() || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.end(Stage::Dropped);
+    }
+}
+
+/// What reading came to, if it was reading that failed.
+fn fault(error: &hyper::Error) -> Option<Fault> {
+    error.source()?.downcast_ref::<io::Error>().map(Fault::from)
+}
+
+/// The bytes of the fields.
+fn size(fields: &HeaderMap) -> usize {
+    fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }

@@ -2,26 +2,60 @@
 
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use ostler_tls::Tls;
 
 /// What a server allows its clients, and how long it waits for them.
+///
+/// Bounds that are an option can be switched off with None, and then cost nothing.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Connections served at once. One more is told 503 and closed.
     pub max_connections: usize,
+    /// How long to wait before the next try when no connection can be accepted for a reason of ours, such as too many open
+    /// files.
+    pub accept_backoff: Duration,
     /// How long a connection may stay open between two requests. It takes twice as long to end one whose client does not
-    /// read the end of its response, or does not send the end of a request that has been answered.
+    /// read the end of its response while there is no [`write_timeout`](Self::write_timeout).
     pub idle_timeout: Duration,
-    /// How long a client may take to send a whole request head, from its first byte.
+    /// How long a client may take to send a whole request head, from its first byte. Then it is answered 408.
     pub header_timeout: Duration,
-    /// Bytes of one request head.
+    /// Bytes of one request head. A larger one is answered 431.
     pub max_head_size: usize,
-    /// Header fields of one request.
+    /// Header fields of one request. With more it is answered 431.
     pub max_headers: usize,
     /// The bounds that only HTTP/2 needs.
     pub http2: Http2Config,
     /// Encrypts what is accepted. Without it nothing is.
     pub tls: Option<Tls>,
+    /// Bytes of one header field, name and value. A larger one is answered 431.
+    pub max_header_size: Option<usize>,
+    /// Bytes of the trailers of one request. Larger ones are answered 431.
+    pub max_trailer_size: Option<usize>,
+    /// Bytes of one request body. A larger one is answered 413.
+    pub max_body_size: Option<u64>,
+    /// How long a request body may take, from the first look of the service at it. Then the request is answered 408.
+    pub body_timeout: Option<Duration>,
+    /// How long the next bytes of a request body may take while the service waits for them. Then the request is answered 408.
+    pub read_timeout: Option<Duration>,
+    /// Bytes a second that a request body must come with while the service waits for it.
+    pub min_receive_rate: Option<u64>,
+    /// How long a client may take to read the next bytes of a response. Then it is reset.
+    pub write_timeout: Option<Duration>,
+    /// Bytes a second that a client must read a response with while there are more for it.
+    pub min_send_rate: Option<u64>,
+    /// Over how long the two rates are measured.
+    pub rate_window: Duration,
+    /// How long a client that goes on sending behind its last response is listened to, so that it sees that response.
+    pub linger_timeout: Duration,
+    /// How many bytes of it are read and thrown away.
+    pub linger_size: u64,
+    /// Whether requests that HTTP forbids are refused here. Without it the service must do so; see [`check`](crate::check).
+    pub admission: Admission,
+    /// The `Server` field of responses that have none.
+    pub server_name: Option<HeaderValue>,
+    /// How long a server that is to drain goes on accepting, with `Connection: close` in its responses.
+    pub lame_duck: Duration,
     /// How long a drain may take when the server's scope is halted; it gets less when the scope has less left.
     pub drain_timeout: Duration,
 }
@@ -59,26 +93,69 @@ impl Default for Http2Config {
     }
 }
 
+/// Who refuses the requests that HTTP forbids but its parser lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The server, before the service sees them.
+    Server,
+    /// The service, in its own words.
+    Service,
+}
+
 impl Default for ServerConfig {
-    /// 10,000 connections, 60 s idle, 30 s for a head of 64 KiB and 100 fields, 10 s to drain.
+    /// For a server of one's own: every bound is on.
     fn default() -> Self {
         Self {
             max_connections: 10_000,
-            idle_timeout: Duration::from_secs(60),
+            accept_backoff: Duration::from_millis(50),
+            idle_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
             max_head_size: 64 * 1024,
             max_headers: 100,
             http2: Http2Config::default(),
             tls: None,
+            max_header_size: Some(8 * 1024),
+            max_trailer_size: Some(8 * 1024),
+            max_body_size: Some(1024 * 1024),
+            body_timeout: Some(Duration::from_secs(60)),
+            read_timeout: Some(Duration::from_secs(30)),
+            min_receive_rate: Some(256),
+            write_timeout: Some(Duration::from_secs(30)),
+            min_send_rate: Some(256),
+            rate_window: Duration::from_secs(20),
+            linger_timeout: Duration::from_secs(10),
+            linger_size: 64 * 1024 * 1024,
+            admission: Admission::Server,
+            server_name: None,
+            lame_duck: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
         }
     }
 }
 
 impl ServerConfig {
+    /// For a proxy: what a body may be is for the servers behind it to say, and refusals are its own.
+    pub fn proxy() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(60),
+            max_header_size: None,
+            max_trailer_size: None,
+            max_body_size: None,
+            body_timeout: None,
+            read_timeout: None,
+            min_receive_rate: None,
+            write_timeout: Some(Duration::from_secs(60)),
+            admission: Admission::Service,
+            ..Self::default()
+        }
+    }
+
     /// How often the sweep looks for connections past their time: an eighth of the shortest bound, 20 ms to 1 s.
     pub(crate) fn sweep_interval(&self) -> Duration {
-        let shortest = self.idle_timeout.min(self.header_timeout);
+        let rate = self.min_receive_rate.or(self.min_send_rate).map(|_| self.rate_window);
+        let bounds = [self.body_timeout, self.read_timeout, self.write_timeout, rate];
+        let always = self.idle_timeout.min(self.header_timeout).min(self.linger_timeout);
+        let shortest = bounds.into_iter().flatten().fold(always, Duration::min);
         (shortest / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
     }
 }

@@ -6,51 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
+use tokio_util::sync::CancellationToken;
 
+use crate::overdue::Overdue;
+use crate::pace::Pace;
+use crate::phase::{Order, Phase};
 use crate::table::{Place, Table};
-use crate::{ConnectionId, Event, EventKind, Protocol};
-
-/// Where a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Phase {
-    /// Open, and no byte of a next request has come.
-    Idle = 0,
-    /// Part of a request head has come.
-    Head = 1,
-    /// The service is making the response.
-    Handler = 2,
-    /// The response body is on its way.
-    Body = 3,
-    /// It speaks another protocol now, such as WebSocket.
-    Upgraded = 4,
-}
-
-/// What the server asks of a connection. Orders only ever become stricter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Order {
-    /// Go on.
-    Serve = 0,
-    /// Finish the exchange in flight, then close.
-    Finish = 1,
-    /// Close now: the client overstayed.
-    Close = 2,
-    /// Reset now, so that a cut response is seen as cut.
-    Abort = 3,
-}
-
-/// Why the sweep closes a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Overdue {
-    /// It does not.
-    No = 0,
-    /// The client asked for nothing.
-    Idle = 1,
-    /// The client did not finish a request head.
-    Head = 2,
-}
+use crate::upload::{Stage, Upload, Verdict};
+use crate::{BodyBound, ConnectionId, Event, EventKind, Protocol, Refusal};
 
 /// A client's connection. It stays in its server's table until the last of its holders lets go: the task that serves
 /// it, a response body, or what it was upgraded to.
@@ -58,7 +21,7 @@ pub(crate) enum Overdue {
 pub struct Connection {
     id: ConnectionId,
     peer: Option<SocketAddr>,
-    /// Written by the connection's own task alone.
+    /// Written by the connection's own task alone, but for the end of an upload.
     phase: AtomicU8,
     /// The sweep's tick at which the phase began.
     since: AtomicU64,
@@ -68,8 +31,16 @@ pub struct Connection {
     overdue: AtomicU8,
     /// A [`Protocol`].
     protocol: AtomicU8,
+    /// What is known of the response under way: [`FRESH`] and its like. Written by the connection's own task.
+    response: AtomicU8,
     /// Whether the observer has been told of the end.
     told: AtomicBool,
+    /// Whether somebody has taken it over, to speak another protocol.
+    handed_over: AtomicBool,
+    /// How the client reads.
+    pub(crate) sending: Pace,
+    /// The request body of its exchange.
+    pub(crate) upload: Upload,
     /// The task that has to look at a new order: at most one task moves a connection at a time.
     task: AtomicWaker,
     table: Arc<Table>,
@@ -82,11 +53,16 @@ pub struct Connection {
 
 /// How many exchanges of a connection stand in each phase. Those that are idle are not counted.
 #[derive(Debug, Default)]
-struct Exchanges([AtomicU32; 3]);
+struct Exchanges([AtomicU32; 4]);
 
 impl Exchanges {
     /// The phases in which an exchange is under way. A connection stands in the first in which one of its exchanges is.
-    const PHASES: [Phase; 3] = [Phase::Handler, Phase::Body, Phase::Upgraded];
+    const PHASES: [Phase; 4] = [Phase::Handler, Phase::Body, Phase::Upload, Phase::Upgraded];
+
+    /// How many there are in [`Phase::Body`].
+    fn responding(&self) -> usize {
+        self.0[1].load(Ordering::Relaxed) as usize
+    }
 
     /// Moves one, and says where the connection stands then.
     fn shift(&self, from: Phase, to: Phase) -> Phase {
@@ -117,6 +93,15 @@ pub(crate) enum Home {
     Stream(Arc<Connection>),
 }
 
+/// No byte of the response has been written.
+pub(crate) const FRESH: u8 = 1;
+/// The response is in chunks.
+pub(crate) const CHUNKED: u8 = 2;
+/// The response ends with the connection: HTTP/1.0, and a length that is not known.
+pub(crate) const UNTIL_CLOSE: u8 = 4;
+/// The response body has ended, or was let go.
+pub(crate) const ENDED: u8 = 8;
+
 impl Connection {
     pub(crate) fn new(
         id: ConnectionId,
@@ -134,7 +119,11 @@ impl Connection {
             order: AtomicU8::new(order as u8),
             overdue: AtomicU8::new(Overdue::No as u8),
             protocol: AtomicU8::new(0),
+            response: AtomicU8::new(0),
             told: AtomicBool::new(false),
+            handed_over: AtomicBool::new(false),
+            sending: Pace::default(),
+            upload: Upload::default(),
             task: AtomicWaker::new(),
             table,
             index,
@@ -163,18 +152,24 @@ impl Connection {
 
     /// Where it stands.
     pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Idle,
-            1 => Phase::Head,
-            2 => Phase::Handler,
-            3 => Phase::Body,
-            _ => Phase::Upgraded,
-        }
+        Phase::from_number(self.phase.load(Ordering::Relaxed))
     }
 
     /// Whether its server drains: what has no end of its own, such as an event stream, should end now.
     pub fn is_draining(&self) -> bool {
         self.order() >= Order::Finish
+    }
+
+    /// Fires when its server drains, for handlers that wait for something.
+    pub fn draining(&self) -> &CancellationToken {
+        self.table.draining()
+    }
+
+    /// Tells the observer that a service has refused a request, and closes the connection behind the answer: the two sides
+    /// may not agree on where the next request begins.
+    pub fn refused(&self, refusal: Refusal) {
+        self.end(refusal.event());
+        self.give(Order::LameDuck);
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
@@ -213,18 +208,43 @@ impl Connection {
         }
     }
 
+    /// The request body of that exchange is over, one way or another.
+    pub(crate) fn end_upload(&self, exchange: u32, stage: Stage) {
+        self.upload.close(exchange, stage);
+        let (from, to) = (Phase::Upload as u8, Phase::Idle as u8);
+        if self.phase.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.since.store(self.table.tick(), Ordering::Relaxed);
+            if let Home::Stream(connection) = &self.home {
+                connection.move_exchange(Phase::Upload, Phase::Idle);
+            }
+        }
+    }
+
+    /// How many of its exchanges have a response under way.
+    pub(crate) fn responding(&self) -> usize {
+        self.exchanges.responding()
+    }
+
+    /// Whether its client has been told that it ends.
+    pub(crate) fn is_noticed(&self) -> bool {
+        self.protocol() == Protocol::Http2 && self.order() == Order::Finish
+    }
+
     /// Ticks since the phase began.
     pub(crate) fn age(&self, tick: u64) -> u64 {
         tick.saturating_sub(self.since.load(Ordering::Relaxed))
     }
 
+    pub(crate) fn response(&self) -> u8 {
+        self.response.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_response(&self, response: u8) {
+        self.response.store(response, Ordering::Relaxed);
+    }
+
     pub(crate) fn order(&self) -> Order {
-        match self.order.load(Ordering::Acquire) {
-            0 => Order::Serve,
-            1 => Order::Finish,
-            2 => Order::Close,
-            _ => Order::Abort,
-        }
+        Order::from_number(self.order.load(Ordering::Acquire))
     }
 
     /// Asks for `order` unless something stricter was asked before, and wakes the task that has to obey.
@@ -232,11 +252,6 @@ impl Connection {
         if self.order.fetch_max(order as u8, Ordering::AcqRel) < order as u8 {
             self.task.wake();
         }
-    }
-
-    /// Makes `waker` the one that an order wakes. Look at the order after this, not before.
-    pub(crate) fn listen(&self, waker: &Waker) {
-        self.task.register(waker);
     }
 
     /// Closes it, or lets it finish first, because its client is overdue. Only the sweep does.
@@ -247,12 +262,29 @@ impl Connection {
         self.give(order);
     }
 
-    pub(crate) fn overdue(&self) -> Overdue {
-        match self.overdue.load(Ordering::Relaxed) {
-            0 => Overdue::No,
-            1 => Overdue::Idle,
-            _ => Overdue::Head,
+    /// Answers the request 408 because its body is overdue, or closes if there is an answer already. Only the sweep does.
+    pub(crate) fn expire_upload(&self, bound: BodyBound) {
+        self.upload.condemn(Verdict::TooSlow);
+        if self.phase() == Phase::Handler {
+            self.overdue.store(Overdue::from(bound) as u8, Ordering::Relaxed);
+            self.task.wake();
+        } else {
+            self.expire(bound.into(), Order::Close);
         }
+    }
+
+    pub(crate) fn overdue(&self) -> Overdue {
+        Overdue::from_number(self.overdue.load(Ordering::Relaxed))
+    }
+
+    /// Makes `waker` the one that an order wakes. Look at the order after this, not before.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        self.task.register(waker);
+    }
+
+    /// Wakes the task that serves it.
+    pub(crate) fn wake(&self) {
+        self.task.wake();
     }
 
     /// Tells the observer of what is not the end.
@@ -267,6 +299,20 @@ impl Connection {
         if !self.told.swap(true, Ordering::AcqRel) {
             self.tell(kind);
         }
+    }
+
+    /// Whether the observer has been told of the end.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
+    /// HTTP is over, and somebody has it who speaks another protocol.
+    pub(crate) fn hand_over(&self) {
+        self.handed_over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Acquire)
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {

@@ -1,8 +1,8 @@
 //! A connection that speaks HTTP/1.
 
-use std::error::Error;
+use std::any::Any;
 use std::future::poll_fn;
-use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,18 +10,12 @@ use std::task::Poll;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use crate::connection::{Connection, Order, Overdue, Phase};
+use crate::connection::Connection;
+use crate::end::{Outcome, end};
 use crate::exchange::Followed;
-use crate::io::{Gone, Watched};
-use crate::{ConnectionService, EventKind, Fault, SendSite, ServerConfig};
-
-/// How the server's part of a connection ended.
-enum Outcome {
-    /// hyper has ended it.
-    Served(Result<(), hyper::Error>),
-    /// The server wanted it closed or reset.
-    Ordered,
-}
+use crate::io::Watched;
+use crate::phase::{Order, Phase};
+use crate::{ConnectionService, ServerConfig};
 
 /// hyper's settings for every connection of a server.
 pub(crate) fn protocol(config: &ServerConfig) -> http1::Builder {
@@ -47,73 +41,69 @@ pub(crate) async fn drive<S: ConnectionService>(
     // A request that has come, but that nobody has told us of yet, is not idleness: one turn of the runtime brings it to
     // light, and only then is the connection asked to end.
     let mut turn = pin!(tokio::task::yield_now());
-    let mut finishing = false;
-    let mut idle = false;
+    let mut turned = false;
+    let mut finishing = Finishing::No;
     let outcome = poll_fn(|cx| {
         connection.listen(cx.waker());
-        match connection.order() {
-            Order::Finish if !finishing && turn.as_mut().poll(cx).is_ready() => {
-                if let Poll::Ready(result) = Pin::new(&mut serving).poll(cx) {
-                    return Poll::Ready(Outcome::Served(result));
-                }
-                finishing = true;
-                idle = connection.phase() == Phase::Idle;
-                Pin::new(&mut serving).graceful_shutdown();
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Close | Order::Abort => return Poll::Ready(Outcome::Ordered),
+        let order = connection.order();
+        if order >= Order::Close {
+            return Poll::Ready(Outcome::Ordered);
         }
-        Pin::new(&mut serving).poll(cx).map(Outcome::Served)
+        // Whatever panics, the service or a body of it, unwinds to here: hyper is not polled again after that.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let mut polled = Pin::new(&mut serving).poll(cx);
+            if order == Order::Finish && finishing == Finishing::No && polled.is_pending() {
+                turned = turned || turn.as_mut().poll(cx).is_ready();
+                if !turned {
+                    return polled;
+                }
+                finishing = Finishing::at(connection.phase());
+                if finishing != Finishing::No {
+                    Pin::new(&mut serving).graceful_shutdown();
+                    polled = Pin::new(&mut serving).poll(cx);
+                }
+            }
+            polled
+        }));
+        match polled {
+            Ok(polled) => polled.map(Outcome::Served),
+            Err(panic) => Poll::Ready(Outcome::Panicked(message(&*panic))),
+        }
     })
     .await;
-    let Some(parts) = serving.into_parts() else { return };
-    let io = parts.io.into_inner();
-    match outcome {
-        Outcome::Served(Ok(())) => match (connection.overdue(), io.gone()) {
-            (Overdue::Idle, _) if idle => connection.end(EventKind::IdleTimeout),
-            (_, Some(Gone::Lost)) => {
-                connection.end(EventKind::ClientDisconnected { phase: connection.phase() });
-            }
-            (_, Some(Gone::Ended) | None) => connection.end(EventKind::ConnectionClosed),
-        },
-        Outcome::Served(Err(error)) => connection.end(ending(&error, connection.phase())),
-        Outcome::Ordered => match connection.overdue() {
-            _ if connection.order() == Order::Abort => {}
-            Overdue::Idle => connection.end(EventKind::IdleTimeout),
-            Overdue::Head => connection.end(EventKind::HeaderTimeout),
-            Overdue::No => {}
-        },
+    match serving.into_parts() {
+        Some(parts) => {
+            let idle = finishing == Finishing::Idle;
+            end(parts.io.into_inner(), &connection, outcome, parts.read_buf.len(), idle).await;
+        }
+        None => connection.hand_over(),
     }
 }
 
-/// What hyper's error means.
-fn ending(error: &hyper::Error, phase: Phase) -> EventKind {
-    if error.is_parse_too_large() {
-        EventKind::HeadersTooLarge
-    } else if error.is_parse() {
-        EventKind::RequestParseError { reason: error.to_string() }
-    } else if error.is_timeout() {
-        EventKind::HeaderTimeout
-    } else if error.is_incomplete_message() {
-        EventKind::ClientDisconnected { phase }
-    } else if error.is_user() {
-        EventKind::HandlerFailed { message: chain(error) }
-    } else if phase == Phase::Body {
-        EventKind::SendFailed { site: SendSite::SendResponse, error: fault(error) }
-    } else {
-        EventKind::ClientDisconnected { phase }
+/// Whether the connection has been asked to finish, and what it was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finishing {
+    /// It has not. A head under way keeps its time: its request is answered, and the answer closes.
+    No,
+    /// While nothing was asked for.
+    Idle,
+    /// During an exchange.
+    Busy,
+}
+
+impl Finishing {
+    fn at(phase: Phase) -> Self {
+        match phase {
+            Phase::Head => Self::No,
+            Phase::Idle => Self::Idle,
+            Phase::Handler | Phase::Body | Phase::Upload | Phase::Upgraded | Phase::Lingering => Self::Busy,
+        }
     }
 }
 
-/// The error and its causes.
-fn chain(error: &hyper::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// What the operating system said, if it said something.
-fn fault(error: &hyper::Error) -> Fault {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    let io = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).next();
-    io.map_or(Fault::from(io::ErrorKind::Other), Fault::from)
+/// What a panic says.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("something that is no text").to_owned()
 }

@@ -1,6 +1,6 @@
-//! The socket as hyper sees it, with an eye on the connection's phase.
+//! The socket as HTTP sees it, with an eye on the connection.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,11 +9,14 @@ use bytes::Bytes;
 use ostler_net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::{Connection, Order, Phase};
+use crate::connection::{CHUNKED, Connection, ENDED, FRESH};
+use crate::phase::{Order, Phase};
+use crate::site::Writing;
 use crate::transport::Transport;
-use crate::{EventKind, Protocol};
+use crate::{EventKind, Fault, Protocol, SendSite};
 
-/// Marks the first byte of a head, remembers how the client left, and resets the socket when the connection is aborted.
+/// Marks the first byte of a head, remembers how the client left and what could not be sent, and resets the socket when
+/// the connection is aborted.
 ///
 /// There is one for each connection and it lives as long as the connection does, upgraded or not: its drop is the end.
 #[derive(Debug)]
@@ -22,6 +25,14 @@ pub(crate) struct Watched {
     connection: Arc<Connection>,
     /// How the client left, once it has.
     gone: Option<Gone>,
+    /// What could not be sent, once something could not.
+    unsent: Option<(SendSite, Fault)>,
+    /// What waits for the client to read, while something does.
+    blocked: Option<SendSite>,
+    /// How many bytes of a head are left of a write that took a part of it.
+    head_left: usize,
+    /// Whether it is reset rather than closed.
+    reset: bool,
 }
 
 /// How a client left.
@@ -30,12 +41,12 @@ pub(crate) enum Gone {
     /// It sent its last byte.
     Ended,
     /// An error: a reset, as a rule.
-    Lost,
+    Lost(Fault),
 }
 
 impl Watched {
     pub(crate) fn new(stream: Transport, connection: Arc<Connection>) -> Self {
-        Self { stream, connection, gone: None }
+        Self { stream, connection, gone: None, unsent: None, blocked: None, head_left: 0, reset: false }
     }
 
     /// Gives the first bytes back, to be read again.
@@ -47,6 +58,68 @@ impl Watched {
     pub(crate) fn gone(&self) -> Option<Gone> {
         self.gone
     }
+
+    /// What could not be sent, if writing has told so.
+    pub(crate) fn unsent(&self) -> Option<(SendSite, Fault)> {
+        self.unsent
+    }
+
+    /// Whether something waits for the client to read.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
+    }
+
+    /// The part of the response that is next, or that waits for the client.
+    pub(crate) fn next_site(&self) -> SendSite {
+        self.blocked.unwrap_or_else(|| self.writing().expected())
+    }
+
+    /// Its drop will reset the socket: what is cut short must be seen as cut, and what nobody reads be forgotten.
+    pub(crate) fn reset(&mut self) {
+        self.reset = true;
+    }
+
+    /// Writes a short answer if the socket takes it at once and nothing waits in front of it.
+    pub(crate) fn answer(&mut self, bytes: &[u8]) -> bool {
+        self.blocked.is_none() && self.stream.try_write(bytes).is_ok_and(|count| count == bytes.len())
+    }
+
+    fn writing(&self) -> Writing {
+        let response = self.connection.response();
+        Writing {
+            answered: self.connection.phase() != Phase::Handler,
+            fresh: response & FRESH != 0,
+            head_left: self.head_left,
+            chunked: response & CHUNKED != 0,
+            ended: response & ENDED != 0,
+        }
+    }
+
+    /// What a write has come to. `bufs` is what it was given.
+    fn wrote(&mut self, polled: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
+        match polled {
+            Poll::Ready(Ok(count)) => {
+                let response = self.connection.response();
+                if response & FRESH != 0 {
+                    self.connection.set_response(response & !FRESH);
+                    // All that hyper writes before a body is in the first buffer.
+                    self.head_left = bufs.first().map_or(0, |head| head.len().saturating_sub(*count));
+                } else if self.head_left > 0 {
+                    self.head_left = self.head_left.saturating_sub(*count);
+                }
+                if self.blocked.is_some() {
+                    self.connection.sending.pass(*count);
+                }
+            }
+            Poll::Pending => {
+                if self.blocked.is_none() {
+                    self.blocked = Some(self.writing().site(bufs));
+                }
+                self.connection.sending.wait(self.connection.table().tick());
+            }
+            Poll::Ready(Err(error)) => self.unsent = Some((self.writing().site(bufs), error.into())),
+        }
+    }
 }
 
 impl AsyncRead for Watched {
@@ -55,11 +128,16 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
         if buf.filled().len() > before {
-            if this.connection.phase() == Phase::Idle && this.connection.protocol() == Protocol::Http1 {
-                this.connection.set_phase(Phase::Head);
+            match this.connection.phase() {
+                // Over HTTP/2 not every byte is a request's.
+                Phase::Idle if this.connection.protocol() == Protocol::Http2 => {}
+                Phase::Idle => this.connection.set_phase(Phase::Head),
+                // It is alive, as far as that goes.
+                Phase::Upload => this.connection.set_phase(Phase::Upload),
+                Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded | Phase::Lingering => {}
             }
         } else {
-            this.gone = Some(if read.is_ok() { Gone::Ended } else { Gone::Lost });
+            this.gone = Some(read.as_ref().map_or_else(|error| Gone::Lost(error.into()), |()| Gone::Ended));
         }
         Poll::Ready(read)
     }
@@ -67,23 +145,34 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.wrote(&polled, &[IoSlice::new(buf)]);
+        polled
     }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.wrote(&polled, bufs);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
+    /// Called once all that there was has been written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        if this.blocked.take().is_some() {
+            this.connection.sending.rest();
+        }
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -93,15 +182,24 @@ impl AsyncWrite for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if self.connection.order() == Order::Abort {
-            if let Stream::Tcp(stream) = self.stream.socket() {
-                // Without it the client would take the cut response for a whole one. A socket that cannot be told so is
-                // gone already.
-                let _ = stream.set_zero_linger();
-            }
-            self.connection.end(EventKind::ConnectionAborted { phase: self.connection.phase() });
+        let (connection, phase) = (&self.connection, self.connection.phase());
+        let aborted = connection.order() == Order::Abort;
+        if (aborted || self.reset)
+            && let Stream::Tcp(stream) = self.stream.socket()
+        {
+            // Without it the client would take the cut response for a whole one. A socket that cannot be told so is gone
+            // already.
+            let _ = stream.set_zero_linger();
         }
-        // Whatever else was known has been told by now.
-        self.connection.end(EventKind::ConnectionClosed);
+        // Whatever ended HTTP has been told by now. What is left is what nobody drives: an upgraded connection, or one whose
+        // task was dropped.
+        let lost = self.unsent.is_some() || matches!(self.gone, Some(Gone::Lost(_)));
+        connection.end(match connection.overdue().event() {
+            _ if aborted => EventKind::ConnectionAborted { phase },
+            Some(overdue) => overdue,
+            None if phase == Phase::Upgraded && !connection.is_handed_over() => EventKind::UpgradeFailed,
+            None if lost => EventKind::ClientDisconnected { phase },
+            None => EventKind::ConnectionClosed,
+        });
     }
 }

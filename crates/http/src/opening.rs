@@ -12,8 +12,9 @@ use ostler_net::Stream;
 use ostler_tls::Tls;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::connection::{Connection, Order, Overdue, Phase};
+use crate::connection::Connection;
 use crate::io::Watched;
+use crate::phase::{Order, Phase};
 use crate::{EventKind, Protocol};
 
 /// What a client of HTTP/2 says first (RFC 9113, section 3.4). No request of HTTP/1 begins with it.
@@ -111,12 +112,10 @@ async fn obey<T>(connection: &Connection, mut poll: impl FnMut(&mut Context<'_>)
 
 /// Tells why a connection ends before anything was spoken on it.
 fn end(connection: &Connection) {
-    match (connection.order(), connection.overdue()) {
-        (Order::Abort, _) => connection.end(EventKind::ConnectionAborted { phase: connection.phase() }),
-        (_, Overdue::Idle) => connection.end(EventKind::IdleTimeout),
-        (_, Overdue::Head) => connection.end(EventKind::HeaderTimeout),
-        (_, _) => connection.end(EventKind::ConnectionClosed),
-    }
+    connection.end(match connection.overdue().event() {
+        _ if connection.order() == Order::Abort => EventKind::ConnectionAborted { phase: connection.phase() },
+        overdue => overdue.unwrap_or(EventKind::ConnectionClosed),
+    });
 }
 
 /// Reads until it is known what is spoken, or the client has ended.

@@ -1,5 +1,6 @@
 //! How a server starts.
 
+use std::io;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -14,8 +15,8 @@ use crate::accept::Admitted;
 use crate::connection::Connection;
 use crate::drive::{Protocols, drive};
 use crate::h2::{Anywhere, Here};
-use crate::handle::Shared;
 use crate::share::{Source, serve_share};
+use crate::supervisor::{Alive, Shared};
 use crate::table::{Place, Table};
 use crate::{ConnectionService, EventKind, Observer, RequestBody, ServerConfig, ServerHandle, Workers};
 
@@ -64,7 +65,7 @@ where
         connections.spawn(drive::<S, Anywhere>(stream, connection, service, Arc::clone(&protocols)));
     };
     let serving = serve_share(source, table, Arc::clone(&shared.config), start);
-    server.own(scope, name, serving.map(Ok::<_, Closed>))
+    server.own(scope, name, serving)
 }
 
 /// Serves `listener` on the threads of `workers`. `make` is called once on each of them and gives what makes the
@@ -95,9 +96,10 @@ where
             let (sender, receiver) = mpsc::channel(HANDED_OVER);
             queues.push(sender);
             let (table, config, make) = (Arc::clone(table), Arc::clone(&shared.config), make.clone());
+            let alive = Alive::new(&shared);
             let job = move || {
                 let start = start_local(make(index), Arc::clone(&table), Protocols::new(&config));
-                serve_share(Source::HandedOver(receiver), table, config, start).boxed_local()
+                alive.during(serve_share(Source::HandedOver(receiver), table, config, start)).boxed_local()
             };
             workers.run(index, job).await;
         }
@@ -106,7 +108,6 @@ where
         }
         drop(acceptor);
         shared.closed.cancel();
-        Ok::<_, Closed>(())
     };
     server.own(scope, name, accepting)
 }
@@ -133,7 +134,12 @@ async fn hand_over(shared: &Shared, queues: &[mpsc::Sender<(Accepted, Place)>], 
     let Admitted { stream, peer, place } = admitted;
     match Accepted::detach(stream, peer) {
         // The queue is closed only when its worker has ended, and then so has the server.
-        Ok(accepted) => drop(queue.send((accepted, place)).await),
+        Ok(accepted) => {
+            if queue.send((accepted, place)).await.is_err() {
+                let error = io::ErrorKind::BrokenPipe.into();
+                table.tell_of_none(peer, EventKind::SocketSetupFailed { error });
+            }
+        }
         Err(error) => table.tell_of_none(peer, EventKind::SocketSetupFailed { error: (&error).into() }),
     }
 }

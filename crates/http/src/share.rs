@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Acceptor, Admitted};
+use crate::sweep::Sweep;
 use crate::table::{Place, Table};
 use crate::{EventKind, ServerConfig};
 
@@ -49,8 +50,9 @@ pub(crate) async fn serve_share(
 ) {
     let mut source = Some(source);
     let mut connections = JoinSet::new();
-    let mut sweep = interval(config.sweep_interval());
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let sweep = Sweep::new(&config);
+    let mut ticks = interval(config.sweep_interval());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = async {
             match &mut source {
@@ -80,7 +82,7 @@ pub(crate) async fn serve_share(
                 }
             }
             // Without connections there is nothing to time out, and an idle server costs no timer.
-            _ = sweep.tick(), if !connections.is_empty() => table.sweep(&config),
+            _ = ticks.tick(), if !connections.is_empty() => table.sweep(&sweep),
         }
     }
 }

@@ -8,14 +8,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use slab::Slab;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Connection, Home, Order, Overdue, Phase};
+use crate::connection::{Connection, Home};
+use crate::phase::{Order, Phase};
+use crate::sweep::Sweep;
 use crate::{ConnectionId, Event, EventKind, Observer, Protocol, ServerConfig};
 
 /// Every connection of a server, in one share per thread that serves it. The lock of a share is taken when a connection
 /// comes or goes, by the sweep and by a drain; never by a request.
 pub(crate) struct Table {
     observer: Arc<dyn Observer>,
+    config: Arc<ServerConfig>,
+    /// Fires when the server drains.
+    draining: CancellationToken,
     /// The high bits of its connections' numbers.
     share: u64,
     connections: Mutex<Slots>,
@@ -23,6 +29,8 @@ pub(crate) struct Table {
     tick: AtomicU64,
     /// Responses begun.
     served: AtomicU64,
+    /// Ends of connections that left bytes of a next request unanswered.
+    dropped_pipelined: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -52,13 +60,21 @@ pub(crate) struct Census {
 // === impl Table ===
 
 impl Table {
-    pub(crate) fn new(share: usize, observer: Arc<dyn Observer>) -> Arc<Self> {
+    pub(crate) fn new(
+        share: usize,
+        config: Arc<ServerConfig>,
+        draining: CancellationToken,
+        observer: Arc<dyn Observer>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             observer,
+            config,
+            draining,
             share: share as u64,
             connections: Mutex::default(),
             tick: AtomicU64::new(0),
             served: AtomicU64::new(0),
+            dropped_pipelined: AtomicU64::new(0),
         })
     }
 
@@ -101,6 +117,14 @@ impl Table {
         self.lock().slots.remove(index);
     }
 
+    pub(crate) fn config(&self) -> &ServerConfig {
+        &self.config
+    }
+
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+
     pub(crate) fn tick(&self) -> u64 {
         self.tick.load(Ordering::Relaxed)
     }
@@ -111,6 +135,14 @@ impl Table {
 
     pub(crate) fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_dropped_pipelined(&self) {
+        self.dropped_pipelined.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn dropped_pipelined(&self) -> u64 {
+        self.dropped_pipelined.load(Ordering::Relaxed)
     }
 
     /// How many connections this share has.
@@ -130,32 +162,12 @@ impl Table {
         }
     }
 
-    /// One tick: closes what has been idle or sending a head for too long.
-    pub(crate) fn sweep(&self, config: &ServerConfig) {
+    /// One tick: ends what is past its time.
+    pub(crate) fn sweep(&self, sweep: &Sweep) {
         let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
-        let interval = config.sweep_interval();
-        let ticks = |bound: std::time::Duration| bound.as_nanos().div_ceil(interval.as_nanos()) as u64;
         let connections = Self::live(&self.lock());
         for connection in connections {
-            let unanswered = connection.protocol() == Protocol::Http2 && connection.order() == Order::Finish;
-            match connection.phase() {
-                // Its client has not answered the notice that it ends.
-                Phase::Idle if unanswered && connection.age(tick) > ticks(config.http2.ping_timeout) => {
-                    connection.give(Order::Close);
-                }
-                // Asked to finish, and still here: its response is stuck behind a client that does not read, or its request
-                // behind one that does not write.
-                Phase::Idle if connection.age(tick) > 2 * ticks(config.idle_timeout) => {
-                    connection.expire(Overdue::Idle, Order::Close);
-                }
-                Phase::Idle if connection.age(tick) > ticks(config.idle_timeout) => {
-                    connection.expire(Overdue::Idle, Order::Finish);
-                }
-                Phase::Head if connection.age(tick) > ticks(config.header_timeout) => {
-                    connection.expire(Overdue::Head, Order::Close);
-                }
-                Phase::Idle | Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded => {}
-            }
+            sweep.look(&connection, tick);
         }
     }
 

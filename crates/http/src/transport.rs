@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes};
 use ostler_net::Stream;
@@ -27,6 +27,25 @@ impl Transport {
     /// Gives `bytes` back, to be read again. Nothing else has been read meanwhile.
     pub(crate) fn unread(&mut self, bytes: Bytes) {
         self.unread = bytes;
+    }
+
+    /// Writes what is taken at once, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is, else what the operating system says.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.socket {
+            Socket::Plain(stream) => stream.try_write(bytes),
+            Socket::Encrypted(stream) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                let Poll::Ready(count) = Pin::new(&mut *stream).poll_write(&mut cx, bytes)? else {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                };
+                // What does not go out now goes with what is written next, or with the end.
+                let _ = Pin::new(stream).poll_flush(&mut cx)?;
+                Ok(count)
+            }
+        }
     }
 
     /// The socket below.

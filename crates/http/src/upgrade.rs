@@ -4,7 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::connection::{Connection, Order, Phase};
+use crate::connection::Connection;
+use crate::phase::{Order, Phase};
 
 /// How an upgraded connection is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

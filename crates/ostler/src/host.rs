@@ -180,7 +180,7 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             idle_timeout: switchboard.idle_timeout,
             header_timeout: switchboard.header_timeout,
             drain_timeout: switchboard.drain_timeout,
-            ..ServerConfig::default()
+            ..ServerConfig::proxy()
         },
         endpoint: EndpointConfig {
             connect_timeout: switchboard.upstream_connect_timeout,

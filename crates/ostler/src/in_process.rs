@@ -117,7 +117,9 @@ impl Resource for InProcess {
     async fn drain(&self, deadline: Deadline) {
         match self.server.drain(deadline).await {
             Drain::Drained { .. } => {}
-            timed_out @ Drain::TimedOut { .. } => tracing::warn!(%timed_out, "server in this process"),
+            cut @ (Drain::TimedOut(_) | Drain::Forced(_) | Drain::SupervisorFailed) => {
+                tracing::warn!(%cut, "server in this process")
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ impl Default for SwitchboardConfig {
     /// The defaults of its parts, 30 s to wait, 1 s for the other side of a WebSocket, 4,096 hosts remembered.
     fn default() -> Self {
         Self {
-            server: ServerConfig::default(),
+            server: ServerConfig::proxy(),
             endpoint: EndpointConfig::default(),
             wait_timeout: Duration::from_secs(30),
             half_closed_timeout: Duration::from_secs(1),

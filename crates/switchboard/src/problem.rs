@@ -14,6 +14,8 @@ use serde::Serialize;
 pub enum Problem {
     /// The request is one that must not be forwarded.
     BadRequest(&'static str),
+    /// The request expects something that no server behind this one can be asked for.
+    ExpectationFailed,
     /// No rule has this host. Nothing was started.
     UnknownHost,
     /// The server could not be started.
@@ -81,6 +83,7 @@ impl Problem {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::UnknownHost => StatusCode::NOT_FOUND,
             Self::StartFailed | Self::Unreachable | Self::UpstreamDied => StatusCode::BAD_GATEWAY,
             Self::StartTimedOut | Self::WaitTimedOut => StatusCode::GATEWAY_TIMEOUT,
@@ -92,6 +95,7 @@ impl Problem {
     pub fn name(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad-request",
+            Self::ExpectationFailed => "expectation-failed",
             Self::UnknownHost => "unknown-host",
             Self::StartFailed => "start-failed",
             Self::BackingOff(_) => "backing-off",
@@ -105,8 +109,9 @@ impl Problem {
     }
 
     /// Every name there is, for metrics that start at zero.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "bad-request",
+        "expectation-failed",
         "unknown-host",
         "start-failed",
         "backing-off",
@@ -121,6 +126,7 @@ impl Problem {
     fn title(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "Bad request",
+            Self::ExpectationFailed => "Unknown expectation",
             Self::UnknownHost => "Unknown host",
             Self::StartFailed => "The server could not be started",
             Self::BackingOff(_) => "The server keeps failing to start",
@@ -136,6 +142,7 @@ impl Problem {
     fn detail(self) -> &'static str {
         match self {
             Self::BadRequest(why) => why,
+            Self::ExpectationFailed => "the only expectation that is met is 100-continue",
             Self::UnknownHost => "no server is configured for this host name",
             Self::StartFailed => "the operator finds the reason under this request id",
             Self::BackingOff(_) => "the next start is tried after a pause",
@@ -153,6 +160,7 @@ impl Problem {
             Self::BackingOff(after) | Self::Full(after) => Some(after),
             Self::Draining => Some(Duration::from_secs(1)),
             Self::BadRequest(_)
+            | Self::ExpectationFailed
             | Self::UnknownHost
             | Self::StartFailed
             | Self::StartTimedOut

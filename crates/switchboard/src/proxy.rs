@@ -17,6 +17,7 @@ use crate::counters::Counters;
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
 use crate::problem::Refusal;
+use crate::request::Unfit;
 use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
@@ -84,7 +85,12 @@ where
         let host = request::admit(&mut request, fields);
         let forwarded = match &host {
             Ok(host) => self.forward(session, request, fields, host).await,
-            Err(problem) => Err((*problem).into()),
+            Err(unfit) => {
+                if let Unfit::Refused(refusal) = unfit {
+                    session.connection.refused(*refusal);
+                }
+                Err(Problem::from(*unfit).into())
+            }
         };
         let response = match forwarded {
             Ok(response) => response,

@@ -1,46 +1,69 @@
 //! What a request must be to be forwarded, and which server it names.
 
-use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{HOST, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
+use ostler_http::{Refusal, check_codings, check_expectation, check_target};
 use ostler_net::{HostName, requested_host};
 
 use crate::Problem;
 use crate::config::Naming;
 use crate::fields::Fields;
 
+/// Why a request is not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Servers may read it differently: its connection is closed behind the answer.
+    Refused(Refusal),
+    /// It is clear enough, but not for us.
+    Misdirected(&'static str),
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Unfit> for Problem {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Refused(Refusal::Expectation) => Self::ExpectationFailed,
+            Unfit::Refused(refusal) => Self::BadRequest(refusal.reason()),
+            Unfit::Misdirected(why) => Self::BadRequest(why),
+        }
+    }
+}
+
 /// Brings a request into origin form with exactly one `Host`, and returns that.
 ///
 /// `fields` are the request's. hyper lets some requests through that other servers may read differently; they are refused here rather than passed
 /// on (RFC 9112, sections 3.2 and 6.1).
-pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<HeaderValue, Problem> {
+pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<HeaderValue, Unfit> {
     if request.method() == Method::CONNECT {
-        return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none"));
+        return Err(Unfit::Misdirected("CONNECT is for forward proxies, and this is none"));
     }
     if fields.has(Fields::TRANSFER_ENCODING) {
-        let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
-        let chunked = codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        if !chunked || codings.next().is_some() {
-            return Err(Problem::BadRequest("the only transfer coding is chunked, once"));
-        }
+        check_codings(request.headers())?;
     }
-    if request.uri().path() == "*" && request.method() != Method::OPTIONS {
-        return Err(Problem::BadRequest("only OPTIONS asks about the server as a whole"));
+    if fields.has(Fields::EXPECT) {
+        check_expectation(request.headers())?;
     }
+    check_target(request)?;
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => Some(host.clone()),
-        (Some(_), Some(_)) => return Err(Problem::BadRequest("more than one Host field")),
+        (Some(_), Some(_)) => return Err(Refusal::ManyHosts.into()),
         (None, _) => None,
     };
     if let Some(authority) = request.uri().authority() {
         if request.uri().scheme().is_none() {
-            return Err(Problem::BadRequest("only CONNECT has a host alone as its target"));
+            return Err(Unfit::Misdirected("only CONNECT has a host alone as its target"));
         }
         // RFC 9112, section 3.2.2: the target's authority replaces the field.
         let host = HeaderValue::from_str(authority.as_str())
-            .map_err(|_| Problem::BadRequest("the request target has no valid host"))?;
+            .map_err(|_| Unfit::Misdirected("the request target has no valid host"))?;
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         request.headers_mut().insert(HOST, host.clone());
@@ -54,7 +77,7 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
             request.headers_mut().insert(HOST, none.clone());
             Ok(none)
         }
-        None => Err(Problem::BadRequest("no Host field")),
+        None => Err(Refusal::NoHost.into()),
     }
 }
 
@@ -84,7 +107,7 @@ pub(crate) fn names(
 mod tests {
     use super::*;
 
-    fn admit(request: &mut Request<()>) -> Result<HeaderValue, Problem> {
+    fn admit(request: &mut Request<()>) -> Result<HeaderValue, Unfit> {
         let fields = Fields::of(request.headers());
         super::admit(request, fields)
     }
@@ -112,10 +135,11 @@ mod tests {
             ("/", &[("host", "a"), ("host", "a")][..]),
             ("/", &[("host", "a"), ("transfer-encoding", "gzip, chunked")][..]),
             ("/", &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")][..]),
+            ("/", &[("host", "a"), ("expect", "a miracle")][..]),
             ("*", &[("host", "a")][..]),
         ] {
             let refused = admit(&mut request(target, fields));
-            assert!(matches!(refused, Err(Problem::BadRequest(_))), "{target} {fields:?}");
+            assert!(matches!(refused, Err(Unfit::Refused(_))), "{target} {fields:?}");
         }
     }
 

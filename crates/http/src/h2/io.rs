@@ -28,7 +28,9 @@ impl AsyncRead for Booked {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
         match &buf.filled()[before..] {
-            [] => this.ledger.leave(if read.is_ok() { Gone::Ended } else { Gone::Lost }),
+            [] => this
+                .ledger
+                .leave(read.as_ref().map_or_else(|error| Gone::Lost(error.into()), |()| Gone::Ended)),
             bytes => this.ledger.read(bytes),
         }
         Poll::Ready(read)
@@ -39,9 +41,9 @@ impl AsyncWrite for Booked {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.io).poll_write(cx, buf));
-        match written {
-            Ok(written) => this.ledger.written(&buf[..written]),
-            Err(_) => this.ledger.leave(Gone::Lost),
+        match &written {
+            Ok(written) => this.ledger.written(&buf[..*written]),
+            Err(error) => this.ledger.leave(Gone::Lost(error.into())),
         }
         Poll::Ready(written)
     }
@@ -53,15 +55,16 @@ impl AsyncWrite for Booked {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.io).poll_write_vectored(cx, bufs));
-        match written {
-            Ok(mut left) => {
+        match &written {
+            Ok(written) => {
+                let mut left = *written;
                 for buf in bufs {
                     let taken = left.min(buf.len());
                     this.ledger.written(&buf[..taken]);
                     left -= taken;
                 }
             }
-            Err(_) => this.ledger.leave(Gone::Lost),
+            Err(error) => this.ledger.leave(Gone::Lost(error.into())),
         }
         Poll::Ready(written)
     }

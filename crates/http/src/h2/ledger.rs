@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::frames::{self, Frame, Frames};
-use crate::connection::{Connection, Phase};
+use crate::connection::Connection;
 use crate::io::Gone;
+use crate::phase::Phase;
 use crate::{EventKind, Fault, SendSite};
 
 /// What a client says before its first frame, in bytes.
@@ -29,6 +30,10 @@ struct Entries {
     outbound: Frames,
     /// Requests whose response has not been written to its end. hyper and the codec bound them.
     open: HashMap<u32, Response>,
+    /// Responses that the service has given.
+    answered: u64,
+    /// Heads of such responses that were written.
+    heads: u64,
     /// The last request that has come.
     newest: u32,
     /// The last request that our GOAWAY promises to look at.
@@ -63,6 +68,8 @@ impl Ledger {
             inbound: Frames::behind(PREFACE),
             outbound: Frames::behind(0),
             open: HashMap::new(),
+            answered: 0,
+            heads: 0,
             newest: 0,
             last: None,
             fault: None,
@@ -108,7 +115,16 @@ impl Ledger {
             }
             // Neither a PING nor half of one is use.
             (Phase::Head, true) => self.connection.resume(Phase::Idle, entries.idle_since),
-            (Phase::Idle | Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded, _) => {}
+            (
+                Phase::Idle
+                | Phase::Head
+                | Phase::Handler
+                | Phase::Body
+                | Phase::Upload
+                | Phase::Upgraded
+                | Phase::Lingering,
+                _,
+            ) => {}
         }
     }
 
@@ -117,19 +133,21 @@ impl Ledger {
         let mut events = Vec::new();
         {
             let mut entries = self.entries();
-            let Entries { outbound, open, last, fault, too_large, .. } = &mut *entries;
+            let Entries { outbound, open, last, fault, too_large, heads, .. } = &mut *entries;
             outbound.pass(bytes, |frame| {
                 let ends =
                     matches!(frame.kind, frames::DATA | frames::HEADERS) && frame.has(frames::END_STREAM);
+                // The codec's own answer to a head that is too large has no other field; each of ours has a date.
+                let is_own = frame.kind == frames::HEADERS && !(ends && frame.has_one_field());
+                if let (true, Some(response @ Response::Awaited)) = (is_own, open.get_mut(&frame.stream)) {
+                    *response = Response::Begun;
+                    *heads += 1;
+                }
                 if ends || frame.kind == frames::RST_STREAM {
                     open.remove(&frame.stream);
                 }
-                if frame.kind == frames::HEADERS {
-                    open.entry(frame.stream).and_modify(|response| *response = Response::Begun);
-                }
                 match frame.kind {
-                    // The codec's own answer to a head that is too large has no other field; each of ours has a date.
-                    frames::HEADERS if ends && frame.has_one_field() => {
+                    frames::HEADERS if !is_own => {
                         *too_large = frame.stream;
                         events.push(EventKind::HeadersTooLarge);
                     }
@@ -150,13 +168,34 @@ impl Ledger {
         }
     }
 
+    /// The service has given a response.
+    pub(crate) fn answer(&self) {
+        self.entries().answered += 1;
+    }
+
+    /// Whether the head of a response that cannot be sent to its end has been sent. If not, it never will be.
+    pub(crate) fn is_head_sent(&self) -> bool {
+        let mut entries = self.entries();
+        let sent = entries.heads >= entries.answered;
+        if !sent {
+            entries.answered -= 1;
+        }
+        sent
+    }
+
+    /// Whether the connection is lost, or given up.
+    pub(crate) fn is_over(&self) -> bool {
+        let entries = self.entries();
+        entries.gone.is_some() || entries.fault.is_some()
+    }
+
     /// The client has left.
     pub(crate) fn leave(&self, gone: Gone) {
         self.entries().gone = Some(gone);
     }
 
-    /// Tells what has become of requests that nobody answers any more. `live` are those whose handlers or bodies still
-    /// tell of themselves.
+    /// Tells what has become of requests that nobody answers any more. `live` have told of
+    /// themselves.
     pub(crate) fn close(&self, live: usize) {
         let (dropped, unsent) = {
             let entries = self.entries();
@@ -181,7 +220,7 @@ impl Ledger {
             (None, Some(_)) if !entries.open.is_empty() || self.connection.phase() != Phase::Idle => {
                 EventKind::ClientDisconnected { phase: self.connection.phase() }
             }
-            (None, Some(Gone::Lost)) => EventKind::ClientDisconnected { phase: Phase::Idle },
+            (None, Some(Gone::Lost(_))) => EventKind::ClientDisconnected { phase: Phase::Idle },
             (None, Some(Gone::Ended) | None) => EventKind::ConnectionClosed,
         }
     }

@@ -1,5 +1,6 @@
 //! A connection that speaks HTTP/2.
 
+mod exchange;
 mod frames;
 mod io;
 mod ledger;
@@ -7,6 +8,7 @@ mod streams;
 
 use std::error::Error;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
@@ -17,26 +19,32 @@ use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::server::conn::http2;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ostler_scope::BoxError;
 
+use self::exchange::{Answering, Sending};
 use self::io::Booked;
 use self::ledger::Ledger;
 pub(crate) use self::streams::{Anywhere, Here};
 use self::streams::{Shared, Streams};
-use crate::connection::{Connection, Order, Overdue, Phase};
-use crate::exchange::{Answer, Exchange, Followed};
+use crate::connection::Connection;
+use crate::end::Outcome;
+use crate::exchange::Followed;
+use crate::h1::message;
 use crate::io::Watched;
+use crate::overdue::Overdue;
+use crate::phase::{Order, Phase};
 use crate::{ConnectionService, EventKind, Protocol, ServerConfig};
 
 /// What spawns the streams of a service.
 pub(crate) trait Spawner<S: ConnectionService>:
-    From<Weak<Shared>> + Http2ServerConnExec<Answer<S::Future>, Exchange<S::Body>> + 'static
+    From<Weak<Shared>> + Http2ServerConnExec<Answering<S::Future>, Sending<S::Body>> + 'static
 {
 }
 
 impl<S, E> Spawner<S> for E
 where
     S: ConnectionService,
-    E: From<Weak<Shared>> + Http2ServerConnExec<Answer<S::Future>, Exchange<S::Body>> + 'static,
+    E: From<Weak<Shared>> + Http2ServerConnExec<Answering<S::Future>, Sending<S::Body>> + 'static,
 {
 }
 
@@ -46,26 +54,20 @@ struct Multiplexed<S> {
     service: S,
     connection: Arc<Connection>,
     streams: Streams,
+    ledger: Ledger,
 }
 
 impl<S: ConnectionService> Service<Request<Incoming>> for Multiplexed<S> {
-    type Response = hyper::Response<Exchange<S::Body>>;
-    type Error = S::Error;
-    type Future = Answer<S::Future>;
+    type Response = hyper::Response<Sending<S::Body>>;
+    type Error = BoxError;
+    type Future = Answering<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let exchange = self.connection.table().enter_stream(&self.connection);
         self.streams.announce(Arc::clone(&exchange));
-        Followed { service: &self.service, connection: exchange }.call(request)
+        let answer = Followed { service: &self.service, connection: Arc::clone(&exchange) }.call(request);
+        Answering::new(answer, exchange, self.ledger.clone())
     }
-}
-
-/// How the server's part of a connection ended.
-enum Outcome {
-    /// hyper has ended it.
-    Served(Result<(), hyper::Error>),
-    /// The server wanted it closed or reset.
-    Ordered,
 }
 
 /// Serves `io` until it ends, or until an order ends it.
@@ -75,10 +77,15 @@ where
     E: Spawner<S>,
 {
     connection.speak(Protocol::Http2);
-    let streams = Streams::default();
     let ledger = Ledger::new(Arc::clone(&connection), config.http2.max_streams);
+    let streams = Streams::new(ledger.clone());
     let io = Booked::new(io, ledger.clone());
-    let service = Multiplexed { service, connection: Arc::clone(&connection), streams: streams.clone() };
+    let service = Multiplexed {
+        service,
+        connection: Arc::clone(&connection),
+        streams: streams.clone(),
+        ledger: ledger.clone(),
+    };
     let mut serving = builder::<E>(streams.executor(), config).serve_connection(TokioIo::new(io), service);
     // As with HTTP/1: what has come, but was not told of yet, is not idleness.
     let mut turn = pin!(tokio::task::yield_now());
@@ -87,39 +94,50 @@ where
     let outcome = poll_fn(|cx| {
         connection.listen(cx.waker());
         streams.reap(cx);
-        match connection.order() {
-            Order::Finish if !finishing && turn.as_mut().poll(cx).is_ready() => {
-                if let Poll::Ready(result) = Pin::new(&mut serving).poll(cx) {
-                    return Poll::Ready(Outcome::Served(result));
-                }
-                finishing = true;
-                idle = connection.phase() == Phase::Idle;
-                if idle {
-                    // The client's time to answer the notice begins.
-                    connection.set_phase(Phase::Idle);
-                }
-                Pin::new(&mut serving).graceful_shutdown();
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Close | Order::Abort => return Poll::Ready(Outcome::Ordered),
+        let order = connection.order();
+        if order >= Order::Close {
+            return Poll::Ready(Outcome::Ordered);
         }
-        Pin::new(&mut serving).poll(cx).map(Outcome::Served)
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = Pin::new(&mut serving).poll(cx);
+            if order < Order::Finish || finishing || polled.is_ready() || turn.as_mut().poll(cx).is_pending()
+            {
+                return polled;
+            }
+            finishing = true;
+            idle = connection.phase() == Phase::Idle;
+            if idle {
+                // The client's time to answer the notice begins.
+                connection.set_phase(Phase::Idle);
+            }
+            Pin::new(&mut serving).graceful_shutdown();
+            Pin::new(&mut serving).poll(cx)
+        }));
+        match polled {
+            Ok(polled) => polled.map(Outcome::Served),
+            Err(panic) => Poll::Ready(Outcome::Panicked(message(&*panic))),
+        }
     })
     .await;
-    ledger.close(streams.len());
-    let overdue = match connection.overdue() {
-        Overdue::Idle => Some(EventKind::IdleTimeout),
-        Overdue::Head => Some(EventKind::HeaderTimeout),
-        Overdue::No => None,
-    };
+    let (phase, ending) = (connection.phase(), ledger.ending());
+    let responding = connection.responding();
+    streams.end().await;
+    ledger.close(responding);
     match outcome {
-        Outcome::Ordered if connection.order() == Order::Abort => {}
-        Outcome::Ordered => connection.end(overdue.unwrap_or(EventKind::ConnectionClosed)),
+        // Reset when the socket is dropped.
+        Outcome::Ordered if connection.order() == Order::Abort => {
+            connection.end(EventKind::ConnectionAborted { phase });
+        }
+        Outcome::Ordered => {
+            let overdue = connection.overdue().event();
+            connection.end(overdue.unwrap_or(EventKind::ConnectionClosed));
+        }
+        Outcome::Panicked(message) => connection.end(EventKind::HandlerPanicked { message }),
         Outcome::Served(Ok(())) if idle && connection.overdue() == Overdue::Idle => {
             connection.end(EventKind::IdleTimeout);
         }
-        Outcome::Served(Ok(())) => connection.end(ledger.ending()),
-        Outcome::Served(Err(error)) => connection.end(ending(&error, &ledger, connection.phase())),
+        Outcome::Served(Ok(())) => connection.end(ending),
+        Outcome::Served(Err(error)) => connection.end(failed(&error, ending, phase)),
     }
 }
 
@@ -142,20 +160,18 @@ fn builder<E>(executor: E, config: &ServerConfig) -> http2::Builder<E> {
     builder
 }
 
-/// What hyper's error means.
-fn ending(error: &hyper::Error, ledger: &Ledger, phase: Phase) -> EventKind {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    let codec = causes.filter_map(|cause| cause.downcast_ref::<::h2::Error>()).next();
-    match (ledger.ending(), phase) {
+/// What hyper's error means. `ending` is what the frames say.
+fn failed(error: &hyper::Error, ending: EventKind, phase: Phase) -> EventKind {
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let codec = causes.find_map(|cause| cause.downcast_ref::<::h2::Error>());
+    match (ending, codec) {
         // A client that does not answer a PING.
-        (_, Phase::Idle) if error.is_timeout() => EventKind::IdleTimeout,
-        (_, phase) if error.is_timeout() => EventKind::ClientDisconnected { phase },
+        _ if error.is_timeout() && phase == Phase::Idle => EventKind::IdleTimeout,
+        _ if error.is_timeout() => EventKind::ClientDisconnected { phase },
         (told @ EventKind::RequestParseError { .. }, _) => told,
-        (_, phase) => match codec {
-            Some(codec) if codec.is_library() && !codec.is_io() => {
-                EventKind::RequestParseError { reason: codec.to_string() }
-            }
-            Some(_) | None => EventKind::ClientDisconnected { phase },
-        },
+        (_, Some(codec)) if codec.is_library() && !codec.is_io() => {
+            EventKind::RequestParseError { reason: codec.to_string() }
+        }
+        (_, Some(_) | None) => EventKind::ClientDisconnected { phase },
     }
 }

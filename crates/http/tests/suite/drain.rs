@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use ostler_http::{
-    Connection, Discard, Drain, Ending, Phase, RequestBody, ServerConfig, ServerHandle, Workers,
+    Connection, Cut, Discard, Drain, Ending, Phase, RequestBody, ServerConfig, ServerHandle, Workers,
     WorkersConfig, serve, serve_on,
 };
 use ostler_net::Stream;
@@ -158,7 +158,7 @@ async fn what_is_left_at_the_deadline_is_reset_and_counted_by_phase() {
     client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     entered.notified().await;
     let drain = server.drain(Deadline::after(Duration::from_millis(20))).await;
-    let Drain::TimedOut { remaining, aborted, stuck } = &drain else { panic!("{drain}") };
+    let Drain::TimedOut(Cut { remaining, aborted, stuck }) = &drain else { panic!("{drain}") };
     assert_eq!(remaining.0.get(&Phase::Handler), Some(&1));
     assert_eq!((*aborted, *stuck), (1, 0));
     let reset = client.read_to_close().await.unwrap_err();
@@ -180,7 +180,7 @@ async fn a_later_call_shortens_the_deadline_and_never_extends_it() {
     let third = server.drain(Deadline::after(Duration::from_secs(3600)));
     let (first, second, third) =
         tokio::time::timeout(PATIENCE, async { tokio::join!(first, second, third) }).await.unwrap();
-    assert!(matches!(first, Drain::TimedOut { aborted: 1, .. }));
+    assert!(matches!(first, Drain::TimedOut(Cut { aborted: 1, .. })));
     assert_eq!((&second, &third), (&first, &first));
     // The scope reports the cut once more, for whoever only sees its end.
     assert!(scope.halt().await.error.is_some());
@@ -255,7 +255,7 @@ async fn an_upgraded_connection_is_waited_for_and_counted() {
     client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
     assert!(client.read_to("\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
     let drain = server.drain(Deadline::after(Duration::from_millis(20))).await;
-    let Drain::TimedOut { remaining, aborted: 1, stuck: 0 } = &drain else { panic!("{drain}") };
+    let Drain::TimedOut(Cut { remaining, aborted: 1, stuck: 0 }) = &drain else { panic!("{drain}") };
     assert_eq!(remaining.0.get(&Phase::Upgraded), Some(&1));
     client.read_to_close().await.unwrap_err();
     // The scope reports the cut once more, for whoever only sees its end.

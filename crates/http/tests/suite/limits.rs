@@ -49,6 +49,8 @@ async fn a_head_larger_than_allowed_is_answered_431() {
     let mut client = Client::connect(server.address()).await;
     client.send(&format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024))).await;
     assert!(client.read_to("\r\n").await.starts_with("HTTP/1.1 431"));
+    client.read_to_close().await.unwrap();
+    drop(client);
     assert!(scope.halt().await.error.is_none());
 }
 

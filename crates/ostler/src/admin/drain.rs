@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use futures::future::join_all;
-use ostler_http::Drain;
+use ostler_http::{Cut, Drain};
 use ostler_scope::{Closed, Deadline, Scope, ScopeHandle};
 use ostler_switchboard::Switchboard;
 use serde::Deserialize;
@@ -100,24 +100,18 @@ pub(super) async fn drain(
 
 fn listener(address: String, drain: &Drain) -> ListenerDrained {
     let summary = drain.to_string();
+    let listener = ListenerDrained { address, summary, ..ListenerDrained::default() };
     match drain {
-        Drain::Drained { served, elapsed } => ListenerDrained {
-            address,
+        Drain::Drained { served, dropped_pipelined, elapsed } => ListenerDrained {
             drained: true,
             served: Some(*served),
+            dropped_pipelined: Some(*dropped_pipelined),
             elapsed_seconds: Some(seconds(*elapsed)),
-            aborted: 0,
-            stuck: 0,
-            summary,
+            ..listener
         },
-        Drain::TimedOut { aborted, stuck, .. } => ListenerDrained {
-            address,
-            drained: false,
-            served: None,
-            elapsed_seconds: None,
-            aborted: *aborted,
-            stuck: *stuck,
-            summary,
-        },
+        Drain::TimedOut(Cut { aborted, stuck, .. }) | Drain::Forced(Cut { aborted, stuck, .. }) => {
+            ListenerDrained { aborted: *aborted, stuck: *stuck, ..listener }
+        }
+        Drain::SupervisorFailed => listener,
     }
 }

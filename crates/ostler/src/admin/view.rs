@@ -133,7 +133,7 @@ pub struct StoppedView {
 }
 
 /// How one listener of the switchboard drained.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ListenerDrained {
     /// The listener.
     pub address: String,
@@ -141,6 +141,8 @@ pub struct ListenerDrained {
     pub drained: bool,
     /// Responses since the start; only when drained.
     pub served: Option<u64>,
+    /// Connections since the start that ended with bytes of a next request unanswered; only when drained.
+    pub dropped_pipelined: Option<u64>,
     /// From the request to drain to the end of the last connection; only when drained.
     pub elapsed_seconds: Option<f64>,
     /// Connections left at the deadline that were cut.

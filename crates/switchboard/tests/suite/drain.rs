@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler_http::{Drain, Phase};
+use ostler_http::{Cut, Drain, Phase};
 use ostler_scope::Deadline;
 use tokio::sync::Notify;
 
@@ -60,7 +60,7 @@ async fn a_tunnel_is_waited_for_until_the_deadline_and_then_reset() {
     client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
     client.read_to("\r\n\r\n").await;
     let drain = stage.switchboard.drain(Deadline::after(Duration::from_millis(30))).await;
-    let Drain::TimedOut { remaining, aborted: 1, stuck: 0 } = &drain else { panic!("{drain}") };
+    let Drain::TimedOut(Cut { remaining, aborted: 1, stuck: 0 }) = &drain else { panic!("{drain}") };
     assert_eq!(remaining.0.get(&Phase::Upgraded), Some(&1));
     client.read_to_close().await.unwrap_err();
     stage.until_leases("a.localhost", 0).await;

@@ -1,6 +1,6 @@
 //! A drain and what a client of HTTP/2 may have open.
 
-use ostler_http::{Drain, EventKind, Http2Config, Phase, ServerConfig};
+use ostler_http::{Cut, Drain, EventKind, Http2Config, Phase, ServerConfig};
 use ostler_scope::Deadline;
 use ostler_testing::PATIENCE;
 use ostler_testing::http2::{Frame, Http2, frame};
@@ -93,7 +93,7 @@ async fn what_is_open_at_the_deadline_is_reset() {
     client.get(1, "/hold").await;
     stage.entered.notified().await;
     let drain = stage.server.drain(Deadline::after(SHORT)).await;
-    let Drain::TimedOut { remaining, aborted: 1, stuck: 0 } = drain else { panic!("{drain}") };
+    let Drain::TimedOut(Cut { remaining, aborted: 1, stuck: 0, .. }) = drain else { panic!("{drain}") };
     assert_eq!(remaining.0.into_iter().collect::<Vec<_>>(), [(Phase::Handler, 1)]);
     let reset = client.read_to_close().await.unwrap_err();
     assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
@@ -101,5 +101,7 @@ async fn what_is_open_at_the_deadline_is_reset() {
     let Stage { server, mut events, scope, .. } = stage;
     assert!(scope.halt().await.error.is_some());
     drop(server);
+    let told = events.recv().await.unwrap().kind;
+    assert!(matches!(told, EventKind::ShutdownTimedOut { .. }), "{told:?}");
     assert_eq!(events.recv().await, None);
 }

@@ -1,0 +1,220 @@
+//! A server from its first accept to the end of its drain.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use ostler_net::{Address, Listener};
+use ostler_scope::Deadline;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::Acceptor;
+use crate::drain::{Cut, State};
+use crate::phase::Order;
+use crate::table::{Census, Table};
+use crate::{Drain, EventKind, Observer, Remaining, ServerConfig};
+
+/// How long connections that were reset may take to end.
+pub(crate) const REAPING: Duration = Duration::from_secs(1);
+
+/// What everybody who has to do with a server shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) address: Address,
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) census: Arc<Census>,
+    /// One share per thread.
+    pub(crate) tables: Vec<Arc<Table>>,
+    /// A [`State`].
+    state: AtomicU8,
+    /// Cancelled to stop accepting.
+    closing: CancellationToken,
+    /// Cancelled when the listener is closed.
+    pub(crate) closed: CancellationToken,
+    /// Cancelled to tell handlers that the server drains.
+    draining: CancellationToken,
+    /// Cancelled when what accepts or serves is gone before its time.
+    failed: CancellationToken,
+    /// Cancelled when all is over.
+    pub(crate) stopped: CancellationToken,
+    /// The first drain's result, for whoever asks again.
+    pub(crate) drained: OnceCell<Drain>,
+    /// When the drain began: one that is taken up again goes on from there.
+    begun: OnceLock<Instant>,
+    /// Live, so that a later call can shorten the first one's deadline.
+    deadline: OnceLock<Deadline>,
+    /// The earliest deadline that a call came with. One that is met earlier than that was forced.
+    planned: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        listener: Listener,
+        config: ServerConfig,
+        shares: usize,
+        observer: Arc<dyn Observer>,
+    ) -> (Arc<Self>, Acceptor) {
+        let (config, census) = (Arc::new(config), Arc::new(Census::default()));
+        let (closing, draining) = (CancellationToken::new(), CancellationToken::new());
+        let table = |share| Table::new(share, Arc::clone(&config), draining.clone(), Arc::clone(&observer));
+        let shared = Arc::new(Self {
+            address: listener.address().clone(),
+            tables: (0..shares).map(table).collect(),
+            config: Arc::clone(&config),
+            census: Arc::clone(&census),
+            state: AtomicU8::new(State::Running as u8),
+            closing: closing.clone(),
+            closed: CancellationToken::new(),
+            draining: draining.clone(),
+            failed: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            drained: OnceCell::new(),
+            begun: OnceLock::new(),
+            deadline: OnceLock::new(),
+            planned: Mutex::new(None),
+        });
+        let acceptor = Acceptor::new(listener, census, &config, closing, observer);
+        (shared, acceptor)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::from_number(self.state.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn served(&self) -> u64 {
+        self.tables.iter().map(|table| table.served()).sum()
+    }
+
+    pub(crate) fn phases(&self) -> Remaining {
+        let mut remaining = Remaining::default();
+        for table in &self.tables {
+            table.count_phases(&mut remaining.0);
+        }
+        remaining
+    }
+
+    /// Drains, or joins the drain under way, which `deadline` can only shorten.
+    pub(crate) async fn join_drain(&self, deadline: Deadline) -> Drain {
+        let asked = deadline.instant();
+        {
+            let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+            *planned = Some(planned.map_or(asked, |planned| planned.min(asked)));
+        }
+        let first = self.deadline.get_or_init(|| deadline.clone());
+        first.shorten(asked);
+        let following = async {
+            // The caller's deadline may itself be shortened while we wait.
+            deadline.expired().await;
+            first.shorten(Instant::now());
+            std::future::pending().await
+        };
+        let drain = tokio::select! {
+            drain = self.drained.get_or_init(|| self.drain(first)) => drain.clone(),
+            never = following => never,
+        };
+        self.stopped.cancel();
+        drain
+    }
+
+    /// The way from running to stopped. Taken up again, it goes on from where it was.
+    async fn drain(&self, deadline: &Deadline) -> Drain {
+        let begun = *self.begun.get_or_init(Instant::now);
+        if !self.config.lame_duck.is_zero() {
+            self.go_on_to(State::LameDuck);
+            self.give_all(Order::LameDuck);
+            tokio::select! {
+                () = sleep_until(begun + self.config.lame_duck) => {}
+                () = deadline.expired() => {}
+                () = self.failed.cancelled() => {}
+            }
+        }
+        self.go_on_to(State::Closing);
+        self.closing.cancel();
+        // An accept loop that is past its deadline is dropped with the scope; what it accepted is told to abort below.
+        tokio::select! {
+            () = self.closed.cancelled() => {}
+            () = self.failed.cancelled() => {}
+            () = deadline.expired() => {}
+        }
+        self.go_on_to(State::Draining);
+        self.draining.cancel();
+        self.give_all(Order::Finish);
+        tokio::select! {
+            () = self.census.empty() => {}
+            () = deadline.expired() => return self.abort(begun, deadline).await,
+        }
+        self.go_on_to(State::Stopped);
+        match self.failed.is_cancelled() {
+            true => Drain::SupervisorFailed,
+            false => Drain::Drained {
+                served: self.served(),
+                dropped_pipelined: self.tables.iter().map(|table| table.dropped_pipelined()).sum(),
+                elapsed: begun.elapsed(),
+            },
+        }
+    }
+
+    /// Resets what is left.
+    async fn abort(&self, begun: Instant, deadline: &Deadline) -> Drain {
+        self.go_on_to(State::Aborting);
+        let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let forced = planned.is_some_and(|planned| planned <= begun || deadline.instant() < planned);
+        let remaining = self.phases();
+        self.give_all(Order::Abort);
+        self.go_on_to(State::Reaping);
+        let stuck = match tokio::time::timeout(REAPING, self.census.empty()).await {
+            Ok(()) => 0,
+            Err(_) => self.census.open(),
+        };
+        let aborted = remaining.total().saturating_sub(stuck);
+        if let Some(table) = self.tables.first() {
+            table.tell_of_none(None, EventKind::ShutdownTimedOut { remaining: remaining.clone() });
+        }
+        let cut = Cut { remaining, aborted, stuck };
+        self.go_on_to(State::Stopped);
+        match (self.failed.is_cancelled(), forced) {
+            (true, _) => Drain::SupervisorFailed,
+            (false, true) => Drain::Forced(cut),
+            (false, false) => Drain::TimedOut(cut),
+        }
+    }
+
+    fn go_on_to(&self, state: State) {
+        self.state.fetch_max(state as u8, Ordering::AcqRel);
+    }
+
+    fn give_all(&self, order: Order) {
+        for table in &self.tables {
+            table.give_all(order);
+        }
+    }
+}
+
+/// Notices when what accepts or serves is dropped before it has ended.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    shared: Arc<Shared>,
+    ended: bool,
+}
+
+impl Alive {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), ended: false }
+    }
+
+    /// Watches over `serving`.
+    pub(crate) async fn during(mut self, serving: impl Future<Output = ()>) {
+        serving.await;
+        self.ended = true;
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if !self.ended && self.shared.state() != State::Stopped {
+            self.shared.failed.cancel();
+        }
+    }
+}
