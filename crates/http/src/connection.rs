@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
+use hyper::Request;
 use tokio_util::sync::CancellationToken;
 
 use crate::overdue::Overdue;
@@ -50,6 +51,10 @@ pub struct Connection {
     /// Those of its exchanges that have entries of their own.
     exchanges: Exchanges,
 }
+
+/// What a request over HTTP/2 carries.
+#[derive(Clone, Debug)]
+pub(crate) struct OfStream(pub(crate) Arc<Connection>);
 
 /// How many exchanges of a connection stand in each phase. Those that are idle are not counted.
 #[derive(Debug, Default)]
@@ -130,6 +135,12 @@ impl Connection {
             home,
             exchanges: Exchanges::default(),
         }
+    }
+
+    /// The entry of this request's exchange, where that is not the connection's own: over HTTP/2 each request has one, whose
+    /// methods are about that request alone.
+    pub fn of_stream<B>(request: &Request<B>) -> Option<Arc<Self>> {
+        request.extensions().get::<OfStream>().map(|stream| Arc::clone(&stream.0))
     }
 
     /// Its number.

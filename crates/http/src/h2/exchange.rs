@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::{Response, StatusCode};
 use ostler_scope::BoxError;
@@ -33,9 +34,16 @@ pin_project! {
     pub(crate) struct Sending<B> {
         #[pin]
         body: Exchange<B>,
+        // What is left of a frame that is given in pieces.
+        rest: Bytes,
+        // How many bytes were given last.
+        given: usize,
         sent: Sent,
     }
 }
+
+/// How much is given at once. A client that reads slowly shows it by how long it takes for each.
+const PIECE: usize = 16 * 1024;
 
 #[derive(Debug)]
 struct Sent {
@@ -77,22 +85,25 @@ where
             }
         };
         this.ledger.answer();
+        if !response.body().is_end_stream() {
+            // hyper asks for the first of it when the client has room for some.
+            this.exchange.sending.wait(this.exchange.table().tick());
+        }
         let sent = Sent {
             exchange: Arc::clone(this.exchange),
             ledger: this.ledger.clone(),
             sized: response.body().size_hint().exact().is_some(),
             whole: response.body().is_end_stream(),
         };
-        Poll::Ready(Ok(response.map(|body| Sending { body, sent })))
+        Poll::Ready(Ok(response.map(|body| Sending { body, rest: Bytes::new(), given: 0, sent })))
     }
 }
 
 impl<B> Body for Sending<B>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Data = B::Data;
+    type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(
@@ -100,11 +111,20 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
-        let tick = this.sent.exchange.table().tick();
+        let sending = &this.sent.exchange.sending;
+        // hyper asks when the client has taken what was given before.
+        sending.pass(std::mem::take(this.given));
+        if !this.rest.is_empty() {
+            let piece = this.rest.split_to(PIECE.min(this.rest.len()));
+            *this.given = piece.len();
+            sending.wait(this.sent.exchange.table().tick());
+            this.sent.whole = this.rest.is_empty() && this.body.is_end_stream();
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         let frame = match this.body.as_mut().poll_frame(cx) {
             Poll::Pending => {
                 // It is us who are slow.
-                this.sent.exchange.sending.rest();
+                sending.rest();
                 return Poll::Pending;
             }
             Poll::Ready(Some(Err(error))) => {
@@ -118,15 +138,22 @@ where
                 return Poll::Ready(None);
             }
         };
-        // hyper asks for no more until the client has room for it.
-        this.sent.exchange.sending.pass(0);
-        this.sent.exchange.sending.wait(tick);
-        this.sent.whole = frame.is_trailers() || this.body.is_end_stream();
+        let frame = match frame.into_data() {
+            Ok(mut data) => {
+                let piece = data.split_to(PIECE.min(data.len()));
+                *this.rest = data;
+                *this.given = piece.len();
+                Frame::data(piece)
+            }
+            Err(trailers) => trailers,
+        };
+        sending.wait(this.sent.exchange.table().tick());
+        this.sent.whole = frame.is_trailers() || (this.rest.is_empty() && this.body.is_end_stream());
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -141,7 +168,7 @@ impl Drop for Sent {
         if self.whole || self.exchange.is_told() || self.exchange.order() >= Order::Close {
             return;
         }
-        let site = match (self.ledger.is_head_sent(), self.sized) {
+        let site = match (self.ledger.fail(), self.sized) {
             (false, _) => SendSite::SendResponse,
             (true, true) => SendSite::SendBody,
             (true, false) => SendSite::SendChunk,

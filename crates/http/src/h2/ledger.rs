@@ -34,6 +34,10 @@ struct Entries {
     answered: u64,
     /// Heads of such responses that were written.
     heads: u64,
+    /// Responses that clients took back after their head was sent.
+    cut: u64,
+    /// Those of them that were told.
+    told: u64,
     /// The last request that has come.
     newest: u32,
     /// The last request that our GOAWAY promises to look at.
@@ -70,6 +74,8 @@ impl Ledger {
             open: HashMap::new(),
             answered: 0,
             heads: 0,
+            cut: 0,
+            told: 0,
             newest: 0,
             last: None,
             fault: None,
@@ -86,7 +92,7 @@ impl Ledger {
     /// Bytes that have come from the client.
     pub(crate) fn read(&self, bytes: &[u8]) {
         let mut entries = self.entries();
-        let Entries { inbound, open, newest, last, dropped, in_block, settled, .. } = &mut *entries;
+        let Entries { inbound, open, newest, last, dropped, in_block, settled, cut, .. } = &mut *entries;
         inbound.pass(bytes, |frame| match frame.kind {
             frames::SETTINGS => *settled = true,
             frames::HEADERS => {
@@ -103,11 +109,14 @@ impl Ledger {
             }
             frames::CONTINUATION => *in_block = !frame.has(frames::END_HEADERS),
             frames::RST_STREAM => {
-                open.remove(&frame.stream);
+                if open.remove(&frame.stream) == Some(Response::Begun) {
+                    *cut += 1;
+                }
             }
             _ => {}
         });
         let whole = entries.inbound.is_between() && entries.settled && !entries.in_block;
+        let unsent = if self.connection.responding() == 0 { entries.unsent(0) } else { 0 };
         match (self.connection.phase(), whole) {
             (Phase::Idle, false) => {
                 entries.idle_since = self.connection.since();
@@ -126,6 +135,8 @@ impl Ledger {
                 _,
             ) => {}
         }
+        drop(entries);
+        self.tell_unsent(unsent);
     }
 
     /// Bytes that the socket has taken.
@@ -173,11 +184,14 @@ impl Ledger {
         self.entries().answered += 1;
     }
 
-    /// Whether the head of a response that cannot be sent to its end has been sent. If not, it never will be.
-    pub(crate) fn is_head_sent(&self) -> bool {
+    /// A response cannot be given to its end, and its service tells so. Whether its head has been sent: if not, it never
+    /// will be.
+    pub(crate) fn fail(&self) -> bool {
         let mut entries = self.entries();
         let sent = entries.heads >= entries.answered;
-        if !sent {
+        if sent {
+            entries.told += 1;
+        } else {
             entries.answered -= 1;
         }
         sent
@@ -194,20 +208,24 @@ impl Ledger {
         self.entries().gone = Some(gone);
     }
 
-    /// Tells what has become of requests that nobody answers any more. `live` have told of
-    /// themselves.
-    pub(crate) fn close(&self, live: usize) {
+    /// Tells what has become of requests that nobody answers any more. Their services have told what they know.
+    pub(crate) fn close(&self) {
         let (dropped, unsent) = {
-            let entries = self.entries();
+            let mut entries = self.entries();
             let begun = entries.open.values().filter(|response| **response == Response::Begun).count();
-            (entries.dropped, begun.saturating_sub(live))
+            (entries.dropped, entries.unsent(begun as u64))
         };
         if dropped > 0 {
             self.connection.tell(EventKind::PipelinedRequestDropped { bytes: dropped });
+            self.connection.table().count_dropped_pipelined();
         }
-        for _ in 0..unsent {
-            // The service has given all of it, and the client has not taken all of it.
-            let error = Fault::from(std::io::ErrorKind::BrokenPipe);
+        self.tell_unsent(unsent);
+    }
+
+    /// Tells of responses that their services have given whole, and their clients have not taken whole.
+    fn tell_unsent(&self, count: u64) {
+        for _ in 0..count {
+            let error = Fault::from(std::io::ErrorKind::ConnectionReset);
             self.connection.tell(EventKind::SendFailed { site: SendSite::SendBody, error });
         }
     }
@@ -228,6 +246,15 @@ impl Ledger {
     fn entries(&self) -> MutexGuard<'_, Entries> {
         // Nothing in here panics while it is locked.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// How many responses were cut, besides those that were told; `open` of them by the end of the connection.
+    fn unsent(&mut self, open: u64) -> u64 {
+        let unsent = (self.cut + open).saturating_sub(self.told);
+        self.told += unsent;
+        unsent
     }
 }
 

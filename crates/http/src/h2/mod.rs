@@ -26,7 +26,7 @@ use self::io::Booked;
 use self::ledger::Ledger;
 pub(crate) use self::streams::{Anywhere, Here};
 use self::streams::{Shared, Streams};
-use crate::connection::Connection;
+use crate::connection::{Connection, OfStream};
 use crate::end::Outcome;
 use crate::exchange::Followed;
 use crate::h1::message;
@@ -62,8 +62,9 @@ impl<S: ConnectionService> Service<Request<Incoming>> for Multiplexed<S> {
     type Error = BoxError;
     type Future = Answering<S::Future>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let exchange = self.connection.table().enter_stream(&self.connection);
+        request.extensions_mut().insert(OfStream(Arc::clone(&exchange)));
         self.streams.announce(Arc::clone(&exchange));
         let answer = Followed { service: &self.service, connection: Arc::clone(&exchange) }.call(request);
         Answering::new(answer, exchange, self.ledger.clone())
@@ -120,9 +121,8 @@ where
     })
     .await;
     let (phase, ending) = (connection.phase(), ledger.ending());
-    let responding = connection.responding();
     streams.end().await;
-    ledger.close(responding);
+    ledger.close();
     match outcome {
         // Reset when the socket is dropped.
         Outcome::Ordered if connection.order() == Order::Abort => {

@@ -105,6 +105,19 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Here {
 async fn obedient<F: Future<Output = ()>>(exchange: Option<Arc<Connection>>, ledger: Ledger, stream: F) {
     // What carries an exchange that was upgraded has no entry of its own.
     let Some(exchange) = exchange else { return stream.await };
+    follow(&exchange, stream).await;
+    if exchange.phase() == Phase::Upgraded && Arc::strong_count(&exchange) == 1 {
+        // Nobody holds it: nobody has taken it over.
+        exchange.end(EventKind::UpgradeFailed);
+    }
+    let unanswered = exchange.phase() == Phase::Handler && exchange.order() < Order::Close;
+    if unanswered && !ledger.is_over() {
+        // It was taken back.
+        exchange.end(EventKind::ClientDisconnected { phase: Phase::Handler });
+    }
+}
+
+async fn follow<F: Future<Output = ()>>(exchange: &Connection, stream: F) {
     let mut stream = pin!(stream);
     poll_fn(|cx| {
         exchange.listen(cx.waker());
@@ -120,11 +133,6 @@ async fn obedient<F: Future<Output = ()>>(exchange: Option<Arc<Connection>>, led
         })
     })
     .await;
-    let unanswered = exchange.phase() == Phase::Handler && exchange.order() < Order::Close;
-    if unanswered && !ledger.is_over() {
-        // It was taken back.
-        exchange.end(EventKind::ClientDisconnected { phase: Phase::Handler });
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
