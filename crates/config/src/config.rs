@@ -3,6 +3,7 @@
 use ostler_tls::CertificateFiles;
 
 use crate::admin::Admin;
+use crate::builtin::Builtins;
 use crate::certificate::CertificateTable;
 use crate::log::Log;
 use crate::pool::Pool;
@@ -18,6 +19,9 @@ section! {
 
         /// The API through which Ostler is watched and told to stop things.
         admin: Admin;
+
+        /// The servers that are part of Ostler.
+        builtin: Builtins;
 
         /// How many servers there are, and how each is started, watched and stopped.
         pool: Pool;
@@ -42,6 +46,8 @@ pub struct Config {
     pub switchboard: Switchboard,
     /// The API through which Ostler is watched and told to stop things.
     pub admin: Admin,
+    /// The servers that are part of Ostler.
+    pub builtin: Builtins,
     /// How many servers there are, and how each is started, watched and stopped.
     pub pool: Pool,
     /// The servers, in the order of the file. No two have the same host.

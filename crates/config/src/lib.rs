@@ -25,6 +25,8 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod bounds;
+mod builtin;
 mod certificate;
 mod check;
 mod command;
@@ -53,6 +55,8 @@ mod visit;
 mod words;
 
 pub use admin::Admin;
+pub use bounds::Bounds;
+pub use builtin::Builtins;
 pub use command::Ready;
 pub use config::Config;
 pub use error::{ConfigError, Finding, Location, Problems};

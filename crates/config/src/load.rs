@@ -127,7 +127,7 @@ fn read(
 
 /// Puts the sections together, and checks what only the whole shows.
 fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config {
-    let Document { mut switchboard, mut admin, pool, server, certificate, log } = document;
+    let Document { mut switchboard, mut admin, builtin, pool, server, certificate, log } = document;
     for listen in [&mut switchboard.listen, &mut switchboard.tls_listen, &mut admin.listen] {
         *listen =
             std::mem::take(listen).into_iter().map(|address| resolve::resolved(address, directory)).collect();
@@ -148,7 +148,7 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
             certificate::files(table, &format!("certificate[{index}]"), directory, report)
         })
         .collect();
-    let mut config = Config { switchboard, admin, pool, servers: Vec::new(), certificates, log };
+    let mut config = Config { switchboard, admin, builtin, pool, servers: Vec::new(), certificates, log };
     check(&config, &rules, report);
     config.servers = rules.into_iter().filter_map(|rule| rule.server).collect();
     config

@@ -17,11 +17,12 @@ pub(crate) fn key(path: &str, entry: &Entry, known: &[&str]) -> Problem {
     let full = below(path, &entry.key);
     let problem = Problem::new(&full, format!("unknown key {}", quoted(&full)))
         .at(&entry.key_place, format!("not a key of `{}`", header(path)));
-    if let Some(near) = nearest(&entry.key, known.iter().copied()) {
-        return problem.help(format!("did you mean `{near}`?"));
+    // What is spelled right is more likely in the wrong place than another key spelled wrong.
+    if let Some(table) = elsewhere(&entry.key) {
+        return problem.help(format!("`{}` is a key of `{}`", entry.key, header(&table)));
     }
-    problem.help(match elsewhere(&entry.key) {
-        Some(table) => format!("`{}` is a key of `{}`", entry.key, header(&table)),
+    problem.help(match nearest(&entry.key, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
         None => format!("the keys of `{}` are {}", header(path), all_of(known)),
     })
 }

@@ -138,9 +138,12 @@ impl Connection {
     }
 
     /// The entry of this request's exchange, where that is not the connection's own: over HTTP/2 each request has one, whose
-    /// methods are about that request alone.
-    pub fn of_stream<B>(request: &Request<B>) -> Option<Arc<Self>> {
-        request.extensions().get::<OfStream>().map(|stream| Arc::clone(&stream.0))
+    /// methods are about that request alone. Only the first call finds it.
+    pub fn take_stream<B>(request: &mut Request<B>) -> Option<Arc<Self>> {
+        if request.extensions().is_empty() {
+            return None;
+        }
+        request.extensions_mut().remove::<OfStream>().map(|stream| stream.0)
     }
 
     /// Its number.

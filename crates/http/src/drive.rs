@@ -7,7 +7,7 @@ use ostler_net::Stream;
 use crate::connection::Connection;
 use crate::h2::Spawner;
 use crate::opening::open;
-use crate::{ConnectionService, Protocol, ServerConfig, h1, h2};
+use crate::{ConnectionService, EventKind, Protocol, ServerConfig, h1, h2};
 
 /// The protocols' settings for every connection of a server.
 #[derive(Debug)]
@@ -32,6 +32,9 @@ pub(crate) async fn drive<S, E>(
     S: ConnectionService,
     E: Spawner<S>,
 {
+    if connection.peer().is_none() {
+        connection.tell(EventKind::PeerAddressUnavailable);
+    }
     let config = &protocols.config;
     let Some((io, protocol)) = open(stream, &connection, config.tls.as_ref()).await else { return };
     match protocol {

@@ -189,6 +189,33 @@ pub enum Severity {
 }
 
 impl EventKind {
+    /// Every name there is, for counts that start at zero.
+    pub const NAMES: [&'static str; 21] = [
+        "accept_error",
+        "connection_limit_reached",
+        "socket_setup_failed",
+        "peer_address_unavailable",
+        "connection_closed",
+        "client_disconnected",
+        "idle_timeout",
+        "header_timeout",
+        "request_parse_error",
+        "headers_too_large",
+        "body_too_large",
+        "body_read_failed",
+        "body_read_deadline_exceeded",
+        "send_failed",
+        "write_stalled",
+        "handler_panicked",
+        "handler_failed",
+        "upgrade_failed",
+        "pipelined_request_dropped",
+        "connection_aborted",
+        "shutdown_timed_out",
+    ];
+
+    pub(crate) const SEND_FAILED: &'static str = "send_failed";
+
     /// A stable name in snake case: the label in metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
@@ -206,7 +233,7 @@ impl EventKind {
             Self::BodyTooLarge => "body_too_large",
             Self::BodyReadFailed { .. } => "body_read_failed",
             Self::BodyReadDeadlineExceeded { .. } => "body_read_deadline_exceeded",
-            Self::SendFailed { .. } => "send_failed",
+            Self::SendFailed { .. } => Self::SEND_FAILED,
             Self::WriteStalled { .. } => "write_stalled",
             Self::HandlerPanicked { .. } => "handler_panicked",
             Self::HandlerFailed { .. } => "handler_failed",

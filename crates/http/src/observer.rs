@@ -24,6 +24,25 @@ use crate::Event;
 pub trait Observer: Send + Sync + 'static {
     /// Is told of one event.
     fn on(&self, event: &Event);
+
+    /// This observer and another one.
+    fn and<O: Observer>(self, other: O) -> Both<Self, O>
+    where
+        Self: Sized,
+    {
+        Both(self, other)
+    }
+}
+
+/// Two observers, told one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Both<A, B>(A, B);
+
+impl<A: Observer, B: Observer> Observer for Both<A, B> {
+    fn on(&self, event: &Event) {
+        self.0.on(event);
+        self.1.on(event);
+    }
 }
 
 impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hyper::header::{EXPECT, HOST, HeaderMap, TRANSFER_ENCODING};
+use hyper::header::{EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Version};
 
 use crate::EventKind;
@@ -72,8 +72,14 @@ pub fn check_target<B>(request: &Request<B>) -> Result<(), Refusal> {
 /// # Errors
 /// [`Refusal::Expectation`].
 pub fn check_expectation(headers: &HeaderMap) -> Result<(), Refusal> {
-    let known = |value: &hyper::header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(EXPECT).iter().all(known) { Ok(()) } else { Err(Refusal::Expectation) }
+    let mut values = headers.get_all(EXPECT).iter();
+    if values.all(is_known_expectation) { Ok(()) } else { Err(Refusal::Expectation) }
+}
+
+/// Whether each member is the one expectation that there is (RFC 9110, section 10.1.1).
+fn is_known_expectation(expect: &HeaderValue) -> bool {
+    let mut members = expect.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    members.all(|member| member.is_empty() || member.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Finds a header field of more than `most` bytes.

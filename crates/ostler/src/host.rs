@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use ostler_config::{
-    Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
+    Bounds, Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
-use ostler_http::{ServeError, ServerConfig, Tracing, Workers, WorkersConfig};
+use ostler_http::{
+    EventCounts, Http2Config, Observer, ServeError, ServerConfig, Tracing, Workers, WorkersConfig,
+};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
 use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange};
@@ -15,6 +17,7 @@ use ostler_scope::{Closed, Scope, ScopeError};
 use ostler_switchboard::{
     Forwarding, Identity, Naming, Routes, Switchboard, SwitchboardConfig, Target, Trust,
 };
+use ostler_tls::{CertificateError, Certificates, Tls};
 use ostler_upstream::EndpointConfig;
 
 use crate::admin::{Admin, Overseen};
@@ -60,6 +63,19 @@ pub enum HostError {
         /// What the resolver said.
         source: io::Error,
     },
+    /// The name in the `url` of a server leads back here.
+    #[error("the `url` of {host}, {name}, leads to Ostler itself, which listens on {address}")]
+    Loop {
+        /// The host pattern of the server.
+        host: String,
+        /// The name and the port.
+        name: String,
+        /// The listener.
+        address: Address,
+    },
+    /// A certificate that could be read when the configuration was, and cannot any more.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// A command that cannot be started.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -82,7 +98,13 @@ impl Host {
     pub async fn start(scope: &Scope, config: &Config, options: HostOptions) -> Result<Self, HostError> {
         let admin_listeners = listen("admin.listen", &config.admin.listen).await?;
         let listeners = listen("switchboard.listen", &config.switchboard.listen).await?;
-        let routes = routes(config).await?;
+        let encrypted = listen("switchboard.tls_listen", &config.switchboard.tls_listen).await?;
+        let own = admin_listeners.iter().chain(&listeners).chain(&encrypted).map(Listener::address);
+        let routes = routes(config, &own.collect::<Vec<_>>()).await?;
+
+        let tls = tls(scope, config)?;
+        let listeners = listeners.into_iter().map(|listener| (listener, None));
+        let listeners = listeners.chain(encrypted.into_iter().map(|listener| (listener, tls.clone())));
 
         let launcher = Launcher::open(scope, launcher_config(config, options)).await?;
         let servers = Servers::new(config, launcher)?;
@@ -92,16 +114,32 @@ impl Host {
         let admin_scope = scope.child("admin").open()?;
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
-        let mut switchboards = Vec::new();
-        for listener in listeners {
-            let config = switchboard_config(config);
+        let (mut switchboards, mut http_events) = (Vec::new(), Vec::new());
+        for (listener, tls) in listeners {
+            let mut config = switchboard_config(config);
+            config.server.tls = tls;
             let routes = routes.clone();
-            switchboards.push(Switchboard::start(scope, listener, config, routes, &pool, &workers, Tracing)?);
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
+            switchboards
+                .push(Switchboard::start(scope, listener, config, routes, &pool, &workers, observer)?);
+            http_events.push(counts);
         }
-        let overseen = Overseen { root: scope, events, pool: &pool, switchboards: &switchboards };
+        let overseen =
+            Overseen { root: scope, events, pool: &pool, switchboards: &switchboards, http_events };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
         Ok(Self { pool, switchboards, admin })
     }
+}
+
+/// What TLS listeners encrypt with. Their certificates follow their files.
+fn tls(scope: &Scope, config: &Config) -> Result<Option<Tls>, HostError> {
+    if config.certificates.is_empty() {
+        return Ok(None);
+    }
+    let certificates = Certificates::load(&config.certificates)?;
+    certificates.watch(scope, config.switchboard.certificate_check_interval)?;
+    Ok(Some(Tls::new(certificates)))
 }
 
 /// How long the slowest server may take to finish its requests and end.
@@ -123,7 +161,8 @@ async fn listen(key: &'static str, addresses: &[Address]) -> Result<Vec<Listener
     Ok(listeners)
 }
 
-async fn routes(config: &Config) -> Result<Routes<Target>, HostError> {
+/// Where each server is; `own` is where this Ostler listens.
+async fn routes(config: &Config, own: &[&Address]) -> Result<Routes<Target>, HostError> {
     let mut routes = Routes::new();
     for server in &config.servers {
         let target = match &server.target {
@@ -134,12 +173,39 @@ async fn routes(config: &Config) -> Result<Routes<Target>, HostError> {
                 let lookup = |source| HostError::Lookup { name: name.clone(), source };
                 let mut addresses = tokio::net::lookup_host(&name).await.map_err(lookup)?;
                 let none = || lookup(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-                Target::Fixed(addresses.next().ok_or_else(none)?.into())
+                let address = Address::Tcp(addresses.next().ok_or_else(none)?);
+                if let Some(listener) = own.iter().find(|listener| address.reaches(listener)) {
+                    let (host, address) = (server.host.to_string(), Address::clone(listener));
+                    return Err(HostError::Loop { host, name: name.clone(), address });
+                }
+                Target::Fixed(address)
             }
         };
         routes.insert(server.host.clone(), target);
     }
     Ok(routes)
+}
+
+/// What a server of our own allows its clients.
+pub(crate) fn bounds(bounds: &Bounds) -> ServerConfig {
+    ServerConfig {
+        idle_timeout: bounds.idle_timeout,
+        header_timeout: bounds.header_timeout,
+        max_head_size: bounds.max_head_size,
+        max_headers: bounds.max_headers,
+        max_header_size: bounds.max_header_size.value(),
+        max_trailer_size: bounds.max_trailer_size.value(),
+        max_body_size: bounds.max_body_size.value(),
+        body_timeout: bounds.body_timeout.value(),
+        read_timeout: bounds.read_timeout.value(),
+        min_receive_rate: bounds.min_receive_rate.value(),
+        write_timeout: bounds.write_timeout.value(),
+        min_send_rate: bounds.min_send_rate.value(),
+        rate_window: bounds.rate_window,
+        linger_timeout: bounds.linger_timeout,
+        linger_size: bounds.linger_size,
+        ..ServerConfig::default()
+    }
 }
 
 fn launcher_config(config: &Config, options: HostOptions) -> LauncherConfig {
@@ -177,8 +243,31 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
     SwitchboardConfig {
         server: ServerConfig {
             max_connections: switchboard.max_connections,
+            accept_backoff: switchboard.accept_backoff,
             idle_timeout: switchboard.idle_timeout,
             header_timeout: switchboard.header_timeout,
+            max_head_size: switchboard.max_head_size,
+            max_headers: switchboard.max_headers,
+            max_header_size: switchboard.max_header_size.value(),
+            max_trailer_size: switchboard.max_trailer_size.value(),
+            max_body_size: switchboard.max_body_size.value(),
+            body_timeout: switchboard.body_timeout.value(),
+            read_timeout: switchboard.read_timeout.value(),
+            min_receive_rate: switchboard.min_receive_rate.value(),
+            write_timeout: switchboard.write_timeout.value(),
+            min_send_rate: switchboard.min_send_rate.value(),
+            rate_window: switchboard.rate_window,
+            linger_timeout: switchboard.linger_timeout,
+            linger_size: switchboard.linger_size,
+            lame_duck: switchboard.lame_duck,
+            http2: Http2Config {
+                max_streams: switchboard.http2.max_streams,
+                max_resets: switchboard.http2.max_resets,
+                window: switchboard.http2.window,
+                send_buffer: switchboard.http2.send_buffer,
+                ping_interval: switchboard.http2.ping_interval,
+                ping_timeout: switchboard.http2.ping_timeout,
+            },
             drain_timeout: switchboard.drain_timeout,
             ..ServerConfig::proxy()
         },
@@ -188,6 +277,8 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             max_idle: switchboard.upstream_max_idle,
         },
         wait_timeout: switchboard.wait_timeout,
+        half_closed_timeout: switchboard.half_closed_timeout,
+        max_passes: switchboard.max_passes,
         trust: Trust {
             networks: networks.collect(),
             unix: switchboard.trusted_proxies.contains(&TrustedProxy::Unix),
@@ -214,5 +305,19 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             default_host: switchboard.default_host.as_ref().map(|host| host.as_str().to_owned()),
         },
         ..SwitchboardConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_configuration_says_of_the_switchboard_reaches_it() {
+        let text = "[switchboard]\nhalf_closed_timeout = \"7s\"\nmax_passes = 3\nwait_timeout = \"9s\"\n";
+        let switchboard = switchboard_config(&Config::parse(text, "ostler.toml").unwrap());
+        assert_eq!(switchboard.half_closed_timeout, Duration::from_secs(7));
+        assert_eq!(switchboard.max_passes, 3);
+        assert_eq!(switchboard.wait_timeout, Duration::from_secs(9));
     }
 }

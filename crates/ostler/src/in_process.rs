@@ -56,13 +56,14 @@ pub enum InProcessError {
 }
 
 impl InProcess {
-    /// Serves what `make` makes on a port of `ports`, in the scope of `start`.
+    /// Serves what `make` makes on a port of `ports`, in the scope of `start`, within the bounds of `config`.
     ///
     /// # Errors
     /// See [`InProcessError`].
     pub async fn start<S, B>(
         start: &Start,
         ports: &Ports,
+        config: ServerConfig,
         make: impl FnOnce(Assignment) -> S,
     ) -> Result<Self, InProcessError>
     where
@@ -75,7 +76,6 @@ impl InProcess {
         let (listener, port) = listen(ports).await?;
         let (address, scope) = (listener.address().clone(), start.scope.handle());
         let service = TowerToHyperService::new(make(Assignment { key: start.key.clone(), address, scope }));
-        let config = ServerConfig::default();
         let server =
             serve(&start.scope, "server", listener, config, Tracing, move |_connection| service.clone())?;
         Ok(Self { server, port })
@@ -118,7 +118,7 @@ impl Resource for InProcess {
         match self.server.drain(deadline).await {
             Drain::Drained { .. } => {}
             cut @ (Drain::TimedOut(_) | Drain::Forced(_) | Drain::SupervisorFailed) => {
-                tracing::warn!(%cut, "server in this process")
+                tracing::warn!(%cut, "server in this process");
             }
         }
     }
@@ -146,19 +146,27 @@ impl Resource for InProcess {
 pub struct InProcessServers<M> {
     ports: Ports,
     policy: Policy,
+    config: ServerConfig,
     make: M,
 }
 
 impl<M> InProcessServers<M> {
     /// Servers on `ports` with the default policy.
     pub fn new(ports: Ports, make: M) -> Self {
-        Self { ports, policy: Policy::default(), make }
+        Self { ports, policy: Policy::default(), config: ServerConfig::default(), make }
     }
 
     /// Gives all of them another policy.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Gives all of them other bounds for their clients.
+    #[must_use]
+    pub fn config(mut self, config: ServerConfig) -> Self {
+        self.config = config;
         self
     }
 }
@@ -179,6 +187,6 @@ where
     }
 
     async fn start(&self, start: Start) -> Result<InProcess, BoxError> {
-        Ok(InProcess::start(&start, &self.ports, &self.make).await?)
+        Ok(InProcess::start(&start, &self.ports, self.config.clone(), &self.make).await?)
     }
 }

@@ -20,8 +20,8 @@ pub use in_process::{Assignment, InProcess, InProcessError, InProcessServers};
 pub use main_scope::main;
 pub use ostler_config as config;
 pub use ostler_http::{
-    Discard, Drain, Event as HttpEvent, EventKind as HttpEventKind, Observer, Print, RequestBody, ServeError,
-    ServerConfig, ServerHandle, Tracing, Workers, WorkersConfig, serve, serve_on,
+    Discard, Drain, Event as HttpEvent, EventCounts, EventKind as HttpEventKind, Observer, Print,
+    RequestBody, ServeError, ServerConfig, ServerHandle, Tracing, Workers, WorkersConfig, serve, serve_on,
 };
 pub use ostler_net::{Address, HostPattern, Listener};
 pub use ostler_pool::{

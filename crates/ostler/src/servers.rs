@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ostler_config::{Builtin, Command, Ready, Server, Target};
+use ostler_http::ServerConfig;
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Policy, Quota, Resource, Start};
 use ostler_process::{
@@ -29,6 +30,8 @@ const BUILTIN_STOP: std::time::Duration = std::time::Duration::from_millis(250);
 pub struct Servers {
     rules: Routes<Arc<Rule>>,
     launcher: Launcher,
+    /// For those that are part of Ostler.
+    builtin: ServerConfig,
     /// For the admin API.
     outputs: Outputs,
 }
@@ -89,10 +92,14 @@ impl Servers {
             };
             rules.insert(server.host.clone(), Arc::new(Rule { kind, policy: policy(server) }));
         }
-        Ok(Self { rules, launcher, outputs: Outputs::default() })
+        let builtin = ServerConfig {
+            max_connections: config.builtin.max_connections,
+            ..crate::host::bounds(&config.builtin.bounds)
+        };
+        Ok(Self { rules, launcher, builtin, outputs: Outputs::default() })
     }
 
-    /// What the child that serves `key` has written, if it is ready.
+    /// What the child that serves `key`, or is about to, has written.
     pub(crate) fn output(&self, key: &Key) -> Option<Logs> {
         self.outputs.of(key.as_str())
     }
@@ -159,13 +166,13 @@ impl Factory for Servers {
         Ok(match &rule.kind {
             Kind::Command(spec) => {
                 let host = start.key.to_string();
-                let child = self.launcher.start(spec, &host, &start).await?;
-                self.outputs.keep(&start, child.logs())?;
-                Running::Child(child)
+                self.outputs.forget_at_the_end(&start)?;
+                let hear = |logs| self.outputs.keep(&start, logs);
+                Running::Child(self.launcher.start_heard(spec, &host, &start, hear).await?)
             }
-            Kind::Echo => {
-                Running::InProcess(InProcess::start(&start, self.launcher.ports(), Echo::new).await?)
-            }
+            Kind::Echo => Running::InProcess(
+                InProcess::start(&start, self.launcher.ports(), self.builtin.clone(), Echo::new).await?,
+            ),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Header fields that mean one connection and are not forwarded (RFC 9110, section 7.6.1).
 
 use http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 
@@ -69,10 +69,43 @@ fn names_http_2(protocols: &HeaderValue) -> bool {
     protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"h2c"))
 }
 
+/// The protocol that a 426 response wants its client to switch to (RFC 9110, section 15.5.22), whether or not `Connection`
+/// names the field: some servers forget it. One that we would not forward is not asked for.
+pub(crate) fn required(headers: &HeaderMap, fields: Fields) -> Option<HeaderValue> {
+    if !fields.has(Fields::UPGRADE) {
+        return None;
+    }
+    headers.get_all(UPGRADE).iter().find(|protocols| !names_http_2(protocols)).cloned()
+}
+
+/// Makes one field of the crumbs that HTTP/2 may cut cookies into (RFC 9113, section 8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    // Header values joined by a semicolon and a space are a header value.
+    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
+        headers.insert(COOKIE, value);
+    }
+}
+
 /// Asks the next hop to switch too.
 pub(crate) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
+}
+
+/// Says that `TE`, if a stripped request still has it, is for the next hop alone (RFC 9110, section 10.1.4).
+pub(crate) fn name_te(headers: &mut HeaderMap) {
+    if headers.contains_key(TE) {
+        let both = headers.contains_key(CONNECTION);
+        let named = if both { "upgrade, TE" } else { "TE" };
+        headers.insert(CONNECTION, HeaderValue::from_static(named));
+    }
 }
 
 /// Whether `Connection` may name fields: nearly always it is one word that does not.
@@ -143,6 +176,13 @@ mod tests {
         ]);
         strip(&mut headers);
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-stays"]);
+    }
+
+    #[test]
+    fn crumbs_become_one_cookie_in_their_order() {
+        let mut crumbs = headers(&[("cookie", "a=1"), ("x", "1"), ("cookie", "b=2; c=3"), ("cookie", "d=4")]);
+        join_cookies(&mut crumbs);
+        assert_eq!(crumbs.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3; d=4"]);
     }
 
     #[test]

@@ -19,8 +19,10 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod claims;
 mod config;
 mod counters;
+mod endless;
 mod fields;
 mod forwarded;
 mod frames;
@@ -29,11 +31,14 @@ mod problem;
 mod proxy;
 mod request;
 mod service;
+mod spelling;
 mod switchboard;
 mod trace;
+mod trailers;
 mod tunnel;
 mod way;
 mod ways;
+mod websocket;
 
 pub use body::ResponseBody;
 pub use config::{Forwarding, Identity, Naming, SwitchboardConfig, Trust};

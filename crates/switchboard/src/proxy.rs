@@ -5,15 +5,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use ostler_http::{Connection, RequestBody as Received};
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
-use ostler_upstream::SendError;
+use ostler_upstream::{Repeat, SendError};
 
 use crate::body::{RequestBody, ResponseBody};
+use crate::claims::Claims;
 use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
+use crate::endless::{self, Endless};
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
 use crate::problem::Refusal;
@@ -22,6 +25,7 @@ use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
 use crate::ways::Ways;
+use crate::websocket::{self, Handshake};
 use crate::{Problem, Routes, hop, request, trace};
 
 /// One worker's share of the switchboard. It never leaves its thread.
@@ -32,6 +36,7 @@ pub(crate) struct Proxy<F: Factory> {
     pool: Pool<F>,
     ways: RefCell<Ways>,
     inventor: RefCell<trace::Inventor>,
+    claims: Claims,
     /// The switchboard sums them up.
     counters: Arc<Counters>,
 }
@@ -56,14 +61,20 @@ where
         counters: Arc<Counters>,
     ) -> Self {
         let ways = RefCell::new(Ways::new(config.remembered_hosts));
-        Self { config, routes, pool, ways, inventor: RefCell::default(), counters }
+        let claims = Claims::new(config.request_id_header.clone());
+        Self { config, routes, pool, ways, inventor: RefCell::default(), claims, counters }
     }
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
         let peer = connection.peer();
+        let introduction = Introduction::new(peer, self.config.forwarding, &self.config.trust);
         Session {
             connection: Arc::clone(connection),
-            introduction: Introduction::new(peer, self.config.forwarding, &self.config.trust),
+            introduction: if self.config.server.tls.is_some() {
+                introduction.over_tls()
+            } else {
+                introduction
+            },
             trusted: self.config.trust.includes(peer.map(|peer| peer.ip())),
         }
     }
@@ -80,14 +91,16 @@ where
             trace_context: self.config.trace_context,
             trusted: session.trusted,
         };
-        let fields = Fields::of(request.headers());
+        let stream = Connection::take_stream(&mut request);
+        let connection = stream.as_ref().unwrap_or(&session.connection);
+        let fields = Fields::of_request(request.headers(), &self.claims);
         let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
-        let host = request::admit(&mut request, fields);
+        let host = request::admit(&mut request, fields, self.config.max_passes);
         let forwarded = match &host {
-            Ok(host) => self.forward(session, request, fields, host).await,
+            Ok(host) => self.forward(session, connection, request, fields, host).await,
             Err(unfit) => {
                 if let Unfit::Refused(refusal) = unfit {
-                    session.connection.refused(*refusal);
+                    connection.refused(*refusal);
                 }
                 Err(Problem::from(*unfit).into())
             }
@@ -108,6 +121,7 @@ where
     async fn forward(
         &self,
         session: &Session,
+        connection: &Arc<Connection>,
         mut request: Request<Received>,
         fields: Fields,
         host: &HeaderValue,
@@ -119,27 +133,56 @@ where
         // RFC 9110, section 7.8: an HTTP/1.0 client cannot ask for it.
         let may_switch = request.version() == Version::HTTP_11;
         let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
-        let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
-        let (mut parts, body) = request.into_parts();
-        parts.version = Version::HTTP_11;
-        hop::strip(&mut parts.headers, fields, &self.config.request_id_header);
+        let handshake = websocket::is_asked(&request).then(Handshake::new);
+        let client = (protocol.is_some() || handshake.is_some()).then(|| hyper::upgrade::on(&mut request));
+        let over_http2 = request.version() == Version::HTTP_2;
+        let is_get = *request.method() == Method::GET;
+        *request.version_mut() = Version::HTTP_11;
+        let headers = request.headers_mut();
+        if over_http2 {
+            hop::join_cookies(headers);
+        }
+        if fields.has(Fields::CLAIMS) {
+            self.claims.clean(headers, session.introduction.believes());
+        }
+        hop::strip(headers, fields, &self.config.request_id_header);
         if fields.has(Fields::EXPECT) {
             // The client is told to go on when the server's connection takes the first of the body.
-            parts.headers.remove(EXPECT);
+            headers.remove(EXPECT);
         }
-        session.introduction.introduce(&mut parts.headers, fields, host);
+        session.introduction.introduce(headers, fields, host);
+        let repeat = if client.is_some() { Repeat::Never } else { Repeat::IfIdempotent };
         if let Some(protocol) = protocol {
-            hop::set_upgrade(&mut parts.headers, protocol);
+            hop::set_upgrade(headers, protocol);
         }
-        let (body, lease) = RequestBody::new(body, lease);
-        if body.is_of_unknown_length() {
+        if fields.has(Fields::TE) {
+            hop::name_te(headers);
+        }
+        let handshake = handshake.map(|(handshake, key)| {
+            Handshake::ask(&mut request, key);
+            handshake
+        });
+        if request.body().size_hint().exact().is_none() {
             // hyper would frame it by itself, but not for the methods that hardly ever have one.
-            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
+        let mut held = None;
+        let request = request.map(|body| {
+            let (body, lease) = RequestBody::new(body, lease);
+            held = lease;
+            body
+        });
 
-        let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
+        let mut response = endpoint.send(request, repeat).await.map_err(unsent)?;
+        if handshake.as_ref().is_some_and(|handshake| !handshake.fits(&response)) {
+            return Err(Problem::UpstreamDied.into());
+        }
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
+        let required = match response.status() {
+            StatusCode::UPGRADE_REQUIRED if may_switch => hop::required(response.headers(), fields),
+            _ => None,
+        };
         hop::strip(response.headers_mut(), fields, &self.config.request_id_header);
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -147,15 +190,37 @@ where
                 return Err(Problem::UpstreamDied.into());
             };
             let server = hyper::upgrade::on(&mut response);
-            let upgraded = session.connection.upgrade();
+            let upgraded = connection.upgrade();
             let protocol = Protocol::of(&switched);
             let half_closed = self.config.half_closed_timeout;
-            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease, half_closed));
-            hop::set_upgrade(response.headers_mut(), switched);
+            let dismissed = endless::dismissed(held.as_ref());
+            tokio::task::spawn_local(tunnel(
+                client,
+                server,
+                protocol,
+                upgraded,
+                held,
+                dismissed,
+                half_closed,
+            ));
+            match handshake {
+                Some(_) => Handshake::finish(&mut response),
+                None => hop::set_upgrade(response.headers_mut(), switched),
+            }
             return Ok(response.map(|_| ResponseBody::empty()));
         }
-        let until_drained = is_event_stream(response.headers()).then(|| Arc::clone(&session.connection));
-        Ok(response.map(|reply| ResponseBody::reply(reply, lease, until_drained)))
+        if let Some(required) = required {
+            hop::set_upgrade(response.headers_mut(), required);
+        }
+        // An event stream that is the answer to something else, such as a call of a tool, ends when that is answered, and is a
+        // response in flight like any other.
+        let is_long = response.body().size_hint().exact().is_none();
+        let endless = if is_long && is_get && is_event_stream(response.headers()) {
+            Some(Endless::new(connection, held.as_ref()))
+        } else {
+            None
+        };
+        Ok(response.map(|reply| ResponseBody::reply(reply, held, endless)))
     }
 
     /// The way to the server that a request names.

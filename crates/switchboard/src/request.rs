@@ -7,9 +7,10 @@ use http::{Method, Request, Uri, Version};
 use ostler_http::{Refusal, check_codings, check_expectation, check_target};
 use ostler_net::{HostName, requested_host};
 
-use crate::Problem;
 use crate::config::Naming;
 use crate::fields::Fields;
+use crate::forwarded;
+use crate::{Problem, websocket};
 
 /// Why a request is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(crate) enum Unfit {
     /// Servers may read it differently: its connection is closed behind the answer.
     Refused(Refusal),
     /// It is clear enough, but not for us.
-    Misdirected(&'static str),
+    Misdirected(Problem),
 }
 
 impl From<Refusal> for Unfit {
@@ -26,12 +27,18 @@ impl From<Refusal> for Unfit {
     }
 }
 
+impl From<Problem> for Unfit {
+    fn from(problem: Problem) -> Self {
+        Self::Misdirected(problem)
+    }
+}
+
 impl From<Unfit> for Problem {
     fn from(unfit: Unfit) -> Self {
         match unfit {
             Unfit::Refused(Refusal::Expectation) => Self::ExpectationFailed,
             Unfit::Refused(refusal) => Self::BadRequest(refusal.reason()),
-            Unfit::Misdirected(why) => Self::BadRequest(why),
+            Unfit::Misdirected(problem) => problem,
         }
     }
 }
@@ -40,9 +47,13 @@ impl From<Unfit> for Problem {
 ///
 /// `fields` are the request's. hyper lets some requests through that other servers may read differently; they are refused here rather than passed
 /// on (RFC 9112, sections 3.2 and 6.1).
-pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<HeaderValue, Unfit> {
-    if request.method() == Method::CONNECT {
-        return Err(Unfit::Misdirected("CONNECT is for forward proxies, and this is none"));
+pub(crate) fn admit<B>(
+    request: &mut Request<B>,
+    fields: Fields,
+    max_passes: usize,
+) -> Result<HeaderValue, Unfit> {
+    if request.method() == Method::CONNECT && !websocket::is_asked(request) {
+        return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none").into());
     }
     if fields.has(Fields::TRANSFER_ENCODING) {
         check_codings(request.headers())?;
@@ -51,19 +62,28 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
         check_expectation(request.headers())?;
     }
     check_target(request)?;
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(host.clone()),
-        (Some(_), Some(_)) => return Err(Refusal::ManyHosts.into()),
-        (None, _) => None,
-    };
+    if fields.has(Fields::VIA) && forwarded::passes(request.headers()) >= max_passes {
+        return Err(Problem::LoopDetected.into());
+    }
+    let headers = request.headers();
+    let host = headers.get(HOST).cloned();
+    // Looked for only where some field or other is there twice.
+    if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(Refusal::ManyHosts.into());
+    }
     if let Some(authority) = request.uri().authority() {
         if request.uri().scheme().is_none() {
-            return Err(Unfit::Misdirected("only CONNECT has a host alone as its target"));
+            return Err(Problem::BadRequest("only CONNECT has a host alone as its target").into());
+        }
+        // RFC 9113, section 8.3.1: servers may go by either.
+        let differs =
+            |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+        if request.version() == Version::HTTP_2 && host.as_ref().is_some_and(differs) {
+            return Err(Problem::BadRequest("the Host field is not the :authority").into());
         }
         // RFC 9112, section 3.2.2: the target's authority replaces the field.
         let host = HeaderValue::from_str(authority.as_str())
-            .map_err(|_| Unfit::Misdirected("the request target has no valid host"))?;
+            .map_err(|_| Problem::BadRequest("the request target has no valid host"))?;
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         request.headers_mut().insert(HOST, host.clone());
@@ -109,7 +129,7 @@ mod tests {
 
     fn admit(request: &mut Request<()>) -> Result<HeaderValue, Unfit> {
         let fields = Fields::of(request.headers());
-        super::admit(request, fields)
+        super::admit(request, fields, 1)
     }
 
     fn request(target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
@@ -126,6 +146,17 @@ mod tests {
         assert_eq!(admit(&mut absolute).unwrap(), "shop.localhost");
         assert_eq!(absolute.uri(), "/a?b=c");
         assert_eq!(absolute.headers()[HOST], "shop.localhost");
+    }
+
+    #[test]
+    fn over_http_2_the_host_field_says_nothing_else_than_the_authority() {
+        let over_http_2 = |host| {
+            let mut request = request("http://shop.localhost/a", &[("host", host)]);
+            *request.version_mut() = Version::HTTP_2;
+            admit(&mut request)
+        };
+        assert_eq!(over_http_2("SHOP.localhost").unwrap(), "shop.localhost");
+        assert!(matches!(over_http_2("other.localhost"), Err(Unfit::Misdirected(Problem::BadRequest(_)))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A WebSocket that is opened over HTTP/2 (RFC 8441) and goes on over HTTP/1.1 (RFC 6455).
 
 use data_encoding::BASE64;
-use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
+use http::header::{HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::ext::Protocol;
 use sha1::{Digest, Sha1};
@@ -39,14 +39,22 @@ impl Handshake {
     }
 
     /// Asks the server for it.
-    pub(crate) fn ask(method: &mut Method, headers: &mut HeaderMap, key: HeaderValue) {
-        *method = Method::GET;
-        headers.insert(SEC_WEBSOCKET_KEY, key);
-        hop::set_upgrade(headers, WEBSOCKET);
+    pub(crate) fn ask<B>(request: &mut Request<B>, key: HeaderValue) {
+        *request.method_mut() = Method::GET;
+        request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
+        hop::set_upgrade(request.headers_mut(), WEBSOCKET);
     }
 
-    /// Whether the server has understood.
-    pub(crate) fn is_answered_by<B>(&self, response: &Response<B>) -> bool {
+    /// Whether the server's answer can be passed on: it has understood, or it refuses.
+    pub(crate) fn fits<B>(&self, response: &Response<B>) -> bool {
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => self.is_answered_by(response),
+            // Over HTTP/2 any success would open the tunnel.
+            status => !status.is_success(),
+        }
+    }
+
+    fn is_answered_by<B>(&self, response: &Response<B>) -> bool {
         let mut accepts = response.headers().get_all(SEC_WEBSOCKET_ACCEPT).iter();
         let accept = accepts.next().map(HeaderValue::as_bytes);
         accept == Some(self.accept.as_bytes()) && accepts.next().is_none()
@@ -85,7 +93,9 @@ mod tests {
         };
         let right = accept(key.as_bytes());
         assert!(answered(&[&right]));
-        assert!(!answered(&[]) && !answered(&["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]) && !answered(&[&right, &right]));
+        assert!(
+            !answered(&[]) && !answered(&["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]) && !answered(&[&right, &right])
+        );
         assert_eq!(BASE64.decode(key.as_bytes()).unwrap().len(), 16);
     }
 }

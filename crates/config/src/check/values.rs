@@ -9,6 +9,7 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     ports(config, report);
     headers(config, report);
     backoff(config, report);
+    lame_duck(config, report);
 }
 
 fn ports(config: &Config, report: &mut Report) {
@@ -42,6 +43,24 @@ fn headers(config: &Config, report: &mut Report) {
     ];
     let message = format!("one header cannot be both `{APP}` and `{ID}`");
     let problem = between(Problem::new(APP, message), report, sides);
+    report.add(problem);
+}
+
+fn lame_duck(config: &Config, report: &mut Report) {
+    const LAME_DUCK: &str = "switchboard.lame_duck";
+    const DRAIN: &str = "switchboard.drain_timeout";
+    let switchboard = &config.switchboard;
+    if switchboard.lame_duck <= switchboard.drain_timeout || !report.sound(&[LAME_DUCK, DRAIN]) {
+        return;
+    }
+    let lame_duck = humantime::format_duration(switchboard.lame_duck);
+    let drain = humantime::format_duration(switchboard.drain_timeout);
+    let sides = [
+        Side { key: LAME_DUCK, label: "new requests are taken for so long", value: &lame_duck },
+        Side { key: DRAIN, label: "all of them have to be finished by then", value: &drain },
+    ];
+    let message = format!("`{LAME_DUCK}` leaves nothing of `{DRAIN}` to finish requests in");
+    let problem = between(Problem::new(LAME_DUCK, message), report, sides);
     report.add(problem);
 }
 

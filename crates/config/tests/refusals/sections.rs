@@ -141,6 +141,19 @@ fn the_first_pause_is_not_longer_than_the_longest() {
 }
 
 #[test]
+fn a_lame_duck_leaves_time_to_drain() {
+    assert_snapshot!(refusal("[switchboard]\nlame_duck = \"1m\"\n"), @r#"
+    error: `switchboard.lame_duck` leaves nothing of `switchboard.drain_timeout` to finish requests in
+     --> ostler.toml:2:13
+      |
+    2 | lame_duck = "1m"
+      |             ^^^^ new requests are taken for so long
+      |
+      = note: `switchboard.drain_timeout` is 30s by default
+    "#);
+}
+
+#[test]
 fn a_refused_value_is_not_blamed_for_anything_else() {
     let text = refusal(
         "[switchboard]\nlisten = \"127.0.0.1:8001x\"\n[pool]\nmax_servers = \"many\"\nbase_port = 65535\n",

@@ -25,7 +25,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
 use ostler_config::Config;
-use ostler_http::{ServeError, ServerConfig, ServerHandle, Tracing, serve};
+use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Event, Pool};
 use ostler_scope::{Closed, Scope, Subscriber};
@@ -46,12 +46,6 @@ use self::rules::Rules;
 use self::watch::Watch;
 use crate::servers::Servers;
 
-/// Connections to one admin listener: people, scrapers and those who follow the events.
-const MAX_CONNECTIONS: usize = 256;
-
-/// How long answers may go on once everything else is gone: whoever does not read its events must not keep Ostler.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The running admin API.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -67,6 +61,8 @@ pub(crate) struct Overseen<'a> {
     pub(crate) events: Subscriber<Event<Address>>,
     pub(crate) pool: &'a Pool<Servers>,
     pub(crate) switchboards: &'a [Switchboard],
+    /// Of the connections of each switchboard.
+    pub(crate) http_events: Vec<EventCounts>,
 }
 
 /// What the handlers look at.
@@ -76,13 +72,17 @@ struct AdminState {
     started: Instant,
     pool: Pool<Servers>,
     switchboards: Vec<Switchboard>,
+    /// Of the connections of each switchboard.
+    http_events: Vec<EventCounts>,
     /// The admin API's own, set once they listen.
-    listeners: Arc<OnceLock<Vec<ServerHandle>>>,
+    listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
     rules: Rules,
     watch: Arc<Watch>,
     draining: Arc<Draining>,
     /// How long a drain takes at most unless told otherwise.
     drain_timeout: Duration,
+    /// How many of a child's last lines are shown.
+    output_lines: usize,
 }
 
 impl Admin {
@@ -93,9 +93,9 @@ impl Admin {
         config: &Config,
         overseen: Overseen<'_>,
     ) -> Result<Self, ServeError> {
-        let Overseen { root, events, pool, switchboards } = overseen;
+        let Overseen { root, events, pool, switchboards, http_events } = overseen;
         let rules = Rules::new(&config.servers);
-        let watch = Watch::new(config.admin.events_buffer, rules.clone());
+        let watch = Watch::new(&config.admin, rules.clone());
         let watching = Arc::clone(&watch);
         // Before the listeners, so that it ends after them: event streams need its last word.
         let watcher = scope.spawn("watch", async move {
@@ -115,11 +115,13 @@ impl Admin {
             started: Instant::now(),
             pool: pool.clone(),
             switchboards: switchboards.to_vec(),
+            http_events,
             listeners: Arc::clone(&own),
             rules,
             watch,
             draining: Arc::clone(&draining),
             drain_timeout: config.switchboard.drain_timeout,
+            output_lines: config.admin.output_lines,
         };
         let mut servers = Vec::new();
         for listener in listeners {
@@ -127,14 +129,18 @@ impl Admin {
             let service = TowerToHyperService::new(router(state.clone(), gate));
             let name = format!("listener {}", listener.address());
             let bounds = ServerConfig {
-                max_connections: MAX_CONNECTIONS,
-                drain_timeout: DRAIN_TIMEOUT,
-                ..ServerConfig::default()
+                max_connections: config.admin.max_connections,
+                drain_timeout: config.admin.drain_timeout,
+                ..crate::host::bounds(&config.admin.bounds)
             };
-            servers.push(serve(scope, name, listener, bounds, Tracing, move |_| service.clone())?);
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
+            let server = serve(scope, name, listener, bounds, observer, move |_| service.clone())?;
+            servers.push((server, counts));
         }
-        let _ = own.set(servers.clone());
-        Ok(Self { listeners: servers, draining })
+        let listeners = servers.iter().map(|(server, _)| server.clone()).collect();
+        let _ = own.set(servers);
+        Ok(Self { listeners, draining })
     }
 
     /// Where it listens.

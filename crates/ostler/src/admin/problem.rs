@@ -7,6 +7,8 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::view::FailureView;
+
 const BAD_REQUEST: &str = "bad-request";
 const WRONG_HOST: &str = "wrong-host";
 const CROSS_ORIGIN: &str = "cross-origin";
@@ -20,13 +22,14 @@ pub(crate) const PROBLEMS: [&str; 7] =
     [BAD_REQUEST, WRONG_HOST, CROSS_ORIGIN, NOT_JSON, NO_SUCH_PATH, NO_SUCH_METHOD, NO_SUCH_SERVER];
 
 /// Why a request was not answered as it wished.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Problem {
     status: StatusCode,
     /// The last part of its `type`.
     name: &'static str,
     title: &'static str,
     detail: String,
+    last_failure: Option<Box<FailureView>>,
 }
 
 /// The members of RFC 9457.
@@ -40,6 +43,9 @@ pub(super) struct ProblemDetails {
     status: u16,
     /// What happened this time, and what to do about it.
     detail: String,
+    /// Why the server that was asked for does not run, if the last one failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<FailureView>,
 }
 
 impl Problem {
@@ -75,13 +81,19 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, NO_SUCH_SERVER, "No such server", detail)
     }
 
+    /// Adds why the server that was asked for does not run.
+    pub(super) fn because(mut self, failure: Option<FailureView>) -> Self {
+        self.last_failure = failure.map(Box::new);
+        self
+    }
+
     /// What happened.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
 
     fn new(status: StatusCode, name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, name, title, detail: detail.into() }
+        Self { status, name, title, detail: detail.into(), last_failure: None }
     }
 }
 
@@ -92,6 +104,7 @@ impl IntoResponse for Problem {
             title: self.title.to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
+            last_failure: self.last_failure.map(|failure| *failure),
         };
         let mut response = (self.status, Json(details)).into_response();
         let problem = HeaderValue::from_static("application/problem+json");

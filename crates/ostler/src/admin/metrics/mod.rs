@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
-use ostler_http::{Phase, ServerHandle};
+use ostler_http::{EventCounts, Phase, SendSite, ServerHandle};
 use ostler_pool::ServerState;
 use ostler_switchboard::Switchboard;
 
@@ -25,11 +25,11 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
     let scrape = Scrape::new();
     ostler(&scrape, &state);
-    for server in state.listeners.get().into_iter().flatten() {
-        listener(&scrape, server);
+    for (server, counts) in state.listeners.get().into_iter().flatten() {
+        listener(&scrape, server, counts);
     }
-    for board in &state.switchboards {
-        switchboard(&scrape, board);
+    for (board, counts) in state.switchboards.iter().zip(&state.http_events) {
+        switchboard(&scrape, board, counts);
     }
     pool(&scrape, &state);
     ([(CONTENT_TYPE, TEXT)], scrape.render())
@@ -47,24 +47,23 @@ fn ostler(scrape: &Scrape, state: &AdminState) {
     }
 }
 
-fn listener(scrape: &Scrape, server: &ServerHandle) {
+fn listener(scrape: &Scrape, server: &ServerHandle, counts: &EventCounts) {
     let address = server.address().to_string();
     let phases = server.phases().0;
-    for (phase, name) in [
-        (Phase::Idle, "idle"),
-        (Phase::Head, "head"),
-        (Phase::Handler, "handler"),
-        (Phase::Body, "body"),
-        (Phase::Upgraded, "upgraded"),
-    ] {
+    for phase in Phase::ALL {
         let count = phases.get(&phase).copied().unwrap_or_default();
-        scrape.gauge(names::CONNECTIONS, &[("listener", &address), ("phase", name)], count as f64);
+        scrape.gauge(names::CONNECTIONS, &[("listener", &address), ("phase", phase.name())], count as f64);
     }
     scrape.counter(names::HTTP_RESPONSES, &[("listener", &address)], server.served());
+    for (event, site, count) in counts.all() {
+        let labels = [("listener", &*address), ("event", event), ("site", site.map_or("", SendSite::name))];
+        let labels = if site.is_some() { &labels[..] } else { &labels[..2] };
+        scrape.counter(names::HTTP_EVENTS, labels, count);
+    }
 }
 
-fn switchboard(scrape: &Scrape, switchboard: &Switchboard) {
-    listener(scrape, switchboard.server());
+fn switchboard(scrape: &Scrape, switchboard: &Switchboard, counts: &EventCounts) {
+    listener(scrape, switchboard.server(), counts);
     let address = switchboard.address().to_string();
     let counted = switchboard.counted();
     for (class, count) in counted.responses {

@@ -23,6 +23,10 @@ pub(super) const CONNECTIONS: Metric =
     metric("ostler_http_connections", "Connections open now, by listener and phase.");
 pub(super) const HTTP_RESPONSES: Metric =
     metric("ostler_http_responses_total", "Responses begun, by listener.");
+pub(super) const HTTP_EVENTS: Metric = metric(
+    "ostler_http_events_total",
+    "What has happened to connections, by listener, event and, for what could not be sent, site.",
+);
 pub(super) const RESPONSES: Metric = metric(
     "ostler_switchboard_responses_total",
     "Responses to clients of the switchboard, by listener and class of status code.",
