@@ -1,7 +1,10 @@
 //! The whole configuration.
 
+use ostler_tls::CertificateFiles;
+
 use crate::admin::Admin;
 use crate::builtin::Builtins;
+use crate::certificate::CertificateTable;
 use crate::log::Log;
 use crate::pool::Pool;
 use crate::section::section;
@@ -26,6 +29,9 @@ section! {
         /// The servers.
         server: Vec<ServerTable>;
 
+        /// The certificates of TLS listeners.
+        certificate: Vec<CertificateTable>;
+
         /// What Ostler says while it runs.
         log: Log;
     }
@@ -46,6 +52,8 @@ pub struct Config {
     pub pool: Pool,
     /// The servers, in the order of the file. No two have the same host.
     pub servers: Vec<Server>,
+    /// The certificates of TLS listeners, in the order of the file. They could be read when it was.
+    pub certificates: Vec<CertificateFiles>,
     /// What Ostler says while it runs.
     pub log: Log,
 }

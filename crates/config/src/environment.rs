@@ -89,6 +89,9 @@ fn strip_prefix(name: &str) -> Option<String> {
     name.strip_prefix(PREFIX).map(str::to_owned)
 }
 
+/// Lists of tables, whose entries have no name.
+const LISTS: [&str; 2] = ["server", "certificate"];
+
 /// What the name of a variable is about.
 enum Named {
     Key(String),
@@ -116,9 +119,9 @@ fn key(name: &str, keys: &[String]) -> Named {
     }
     let path = rest.replace("__", ".");
     let top = path.split('.').next().unwrap_or_default();
-    if top == "server" {
-        let problem = Problem::new(&path, format!("`{name}` cannot set a key of a server"));
-        return Named::Wrong(problem.help("servers are written in the configuration file only"));
+    if LISTS.contains(&top) {
+        let problem = Problem::new(&path, format!("`{name}` cannot set a key of a {top}"));
+        return Named::Wrong(problem.help(format!("{top}s are written in the configuration file only")));
     }
     if keys.contains(&path) {
         return Named::Key(path);
@@ -143,7 +146,8 @@ fn key(name: &str, keys: &[String]) -> Named {
 
 /// The keys that a variable can set.
 fn settable(keys: &[String]) -> impl Iterator<Item = &str> {
-    keys.iter().map(String::as_str).filter(|key| key.contains('.') && !key.starts_with("server."))
+    let listed = |key: &str| key.split_once('.').is_none_or(|(top, _)| LISTS.contains(&top));
+    keys.iter().map(String::as_str).filter(move |key| !listed(key))
 }
 
 /// Sets one key, and makes the sections on the way to it.

@@ -13,7 +13,7 @@ use crate::error::{ConfigError, Problems};
 use crate::problem::Problem;
 use crate::reader::Reader;
 use crate::report::Report;
-use crate::resolve;
+use crate::{certificate, resolve};
 
 /// The file that is read if none is named.
 const FILE: &str = "ostler.toml";
@@ -127,8 +127,8 @@ fn read(
 
 /// Puts the sections together, and checks what only the whole shows.
 fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config {
-    let Document { mut switchboard, mut admin, builtin, pool, server, log } = document;
-    for listen in [&mut switchboard.listen, &mut admin.listen] {
+    let Document { mut switchboard, mut admin, builtin, pool, server, certificate, log } = document;
+    for listen in [&mut switchboard.listen, &mut switchboard.tls_listen, &mut admin.listen] {
         *listen =
             std::mem::take(listen).into_iter().map(|address| resolve::resolved(address, directory)).collect();
     }
@@ -141,7 +141,14 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
             Rule { path, host, server }
         })
         .collect();
-    let mut config = Config { switchboard, admin, builtin, pool, servers: Vec::new(), log };
+    let certificates: Vec<_> = certificate
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, table)| {
+            certificate::files(table, &format!("certificate[{index}]"), directory, report)
+        })
+        .collect();
+    let mut config = Config { switchboard, admin, builtin, pool, servers: Vec::new(), certificates, log };
     check(&config, &rules, report);
     config.servers = rules.into_iter().filter_map(|rule| rule.server).collect();
     config

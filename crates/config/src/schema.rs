@@ -21,6 +21,11 @@ impl Config {
             let targets = ["command", "builtin", "url"].map(|key| json!({ "required": [key] }));
             server.insert("oneOf".to_owned(), json!(targets));
         }
+        if let Some(certificate) =
+            schema.pointer_mut("/$defs/CertificateTable").and_then(|table| table.as_object_mut())
+        {
+            certificate.insert("required".to_owned(), json!(["cert", "key"]));
+        }
         schema.to_value()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ostler_net::{Address, HostName};
 
+use crate::http2::Http2;
 use crate::section::section;
 use crate::setting::{Limit, TrustedProxy, choice};
 
@@ -13,7 +14,14 @@ section! {
     pub struct Switchboard {
         /// Where to listen: one address or a list of them. A relative path of a Unix socket begins at the directory of the
         /// configuration file. Port 0 takes a free one.
-        listen: Vec<Address> = "127.0.0.1:8000", from 1 to 16 because "without an address nobody can send a request";
+        listen: Vec<Address> = "127.0.0.1:8000", from 0 to 16;
+
+        /// Where to listen with TLS: one address or a list of them. HTTP/2 and HTTP/1.1 are offered. It needs a `[[certificate]]`; with
+        /// `listen = []` there is nothing but TLS.
+        tls_listen: Vec<Address> = [], from 0 to 16;
+
+        /// How often the files of certificates are looked at, to read those that have changed.
+        certificate_check_interval: Duration = "10s", from "100ms" to "1d" because "looking would be most of what is done";
 
         /// A header that names the host to serve, for requests whose own host has no server: with
         /// `app_header = "X-App-Name"`, a request to `127.0.0.1:8000` with `X-App-Name: shop.localhost` goes to
@@ -133,6 +141,9 @@ section! {
 
         /// How many threads serve connections. Default: one for each processor.
         workers: Option<usize>, from 1 to 1_024;
+
+        /// The bounds that only HTTP/2 needs.
+        http2: Http2;
     }
 }
 

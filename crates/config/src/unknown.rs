@@ -68,7 +68,7 @@ fn elsewhere(key: &str) -> Option<String> {
 /// The header of a table as it is written in a file.
 fn header(path: &str) -> String {
     match path.split('[').next() {
-        Some("server") => "[[server]]".to_owned(),
+        Some(list @ ("server" | "certificate")) => format!("[[{list}]]"),
         Some(_) | None => format!("[{path}]"),
     }
 }

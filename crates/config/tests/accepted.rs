@@ -54,7 +54,7 @@ fn without_any_configuration_echo_answers_ten_hosts_below_localhost() {
 
 #[test]
 fn the_documented_defaults_are_the_defaults() {
-    let Config { switchboard, admin, builtin, pool, servers, log } = config("");
+    let Config { switchboard, admin, builtin, pool, servers, certificates, log } = config("");
     assert_eq!(switchboard.listen, ["127.0.0.1:8000".parse().unwrap()]);
     assert_eq!(admin.listen, ["127.0.0.1:8001".parse().unwrap()]);
     assert_eq!(
@@ -71,7 +71,7 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!(builtin.bounds, admin.bounds);
     assert_eq!(builtin.bounds.max_body_size, Limit::After(1024 * 1024));
     assert_eq!((log.format, log.filter.as_str()), (LogFormat::Text, "info"));
-    assert!(servers.is_empty());
+    assert!(servers.is_empty() && certificates.is_empty());
 }
 
 #[test]

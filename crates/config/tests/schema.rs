@@ -1,7 +1,10 @@
 //! The schema and the reader agree.
 
+use std::sync::LazyLock;
+
 use jsonschema::Validator;
 use ostler_config::Config;
+use ostler_testing::SelfSigned;
 use serde_json::{Map, Value, json};
 
 use crate::config;
@@ -26,7 +29,8 @@ fn keys(root: &Value, table: &Value, path: &[String], into: &mut Vec<Key>) {
     for (name, schema) in table["properties"].as_object().expect("a table has keys") {
         let path: Vec<_> = path.iter().chain([name]).cloned().collect();
         assert!(schema["description"].as_str().is_some_and(|text| text.len() > 10), "{path:?} is described");
-        let list = schema.pointer("/anyOf/1/items").filter(|_| name == "server");
+        let list =
+            schema.pointer("/anyOf/1/items").filter(|_| matches!(name.as_str(), "server" | "certificate"));
         let below = resolve(root, list.unwrap_or(schema));
         match below.get("properties") {
             Some(_) => keys(root, below, &path, into),
@@ -54,11 +58,29 @@ fn document(key: &Key, value: &Value) -> Value {
         table.insert(name.clone(), value.clone());
         return json!({ "server": [table] });
     }
+    if above == ["certificate"] {
+        let (mut table, files) = (certificate(), certificate());
+        // The files that the schema has as examples do not exist.
+        table.insert(name.clone(), files.get(name).unwrap_or(value).clone());
+        return json!({ "switchboard": { "tls_listen": "127.0.0.1:0" }, "certificate": [table] });
+    }
     table.insert(name.clone(), value.clone());
+    if name == "tls_listen" && *value != json!([]) {
+        return json!({ "switchboard": table, "certificate": [certificate()] });
+    }
     if name == "default_host" {
         return json!({ "switchboard": table, "server": [{ "host": value, "builtin": "echo" }] });
     }
     above.iter().rev().fold(Value::Object(table), |inner, name| json!({ name: inner }))
+}
+
+/// A certificate that exists.
+fn certificate() -> Map<String, Value> {
+    static MADE: LazyLock<SelfSigned> = LazyLock::new(|| SelfSigned::new(&["a.localhost"]));
+    [("cert", &MADE.cert), ("key", &MADE.key)]
+        .map(|(key, path)| (key.to_owned(), json!(path.to_str().expect("temporary paths are UTF-8"))))
+        .into_iter()
+        .collect()
 }
 
 fn read(document: &Value) -> Result<Config, String> {

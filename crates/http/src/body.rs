@@ -159,7 +159,13 @@ impl Drop for RequestBody {
 
 /// What reading came to, if it was reading that failed.
 fn fault(error: &hyper::Error) -> Option<Fault> {
-    error.source()?.downcast_ref::<io::Error>().map(Fault::from)
+    let source = error.source()?;
+    if let Some(error) = source.downcast_ref::<io::Error>() {
+        return Some(error.into());
+    }
+    // Over HTTP/2 the client may take the request back, which is all the same to its body.
+    let codec = source.downcast_ref::<::h2::Error>()?;
+    Some(codec.get_io().map_or(io::ErrorKind::ConnectionReset.into(), Fault::from))
 }
 
 /// The bytes of the fields.

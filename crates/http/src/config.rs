@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
+use ostler_tls::Tls;
 
 /// What a server allows its clients, and how long it waits for them.
 ///
@@ -23,6 +24,10 @@ pub struct ServerConfig {
     pub max_head_size: usize,
     /// Header fields of one request. With more it is answered 431.
     pub max_headers: usize,
+    /// The bounds that only HTTP/2 needs.
+    pub http2: Http2Config,
+    /// Encrypts what is accepted. Without it nothing is.
+    pub tls: Option<Tls>,
     /// Bytes of one header field, name and value. A larger one is answered 431.
     pub max_header_size: Option<usize>,
     /// Bytes of the trailers of one request. Larger ones are answered 431.
@@ -55,6 +60,39 @@ pub struct ServerConfig {
     pub drain_timeout: Duration,
 }
 
+/// The bounds that only HTTP/2 needs.
+#[derive(Clone, Debug)]
+pub struct Http2Config {
+    /// Requests under way at once on one connection. One more is refused, and the client may repeat it.
+    pub max_streams: u32,
+    /// Requests that a client may take back before they were looked at, and errors of streams that it may make. One more ends
+    /// the connection.
+    pub max_resets: usize,
+    /// Bytes of request bodies that wait in memory, for each connection.
+    pub window: u32,
+    /// Bytes of a response that wait in memory.
+    pub send_buffer: u32,
+    /// How often a client that says nothing is asked whether it is still there.
+    pub ping_interval: Duration,
+    /// How long it may take to answer that, and to answer the notice that the connection ends.
+    pub ping_timeout: Duration,
+}
+
+impl Default for Http2Config {
+    /// 128 requests at once, 32 of them taken back, 1 MiB of bodies, 128 KiB of a response, a PING each 20 s and 10 s for its
+    /// answer.
+    fn default() -> Self {
+        Self {
+            max_streams: 128,
+            max_resets: 32,
+            window: 1024 * 1024,
+            send_buffer: 128 * 1024,
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// Who refuses the requests that HTTP forbids but its parser lets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -74,6 +112,8 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(30),
             max_head_size: 64 * 1024,
             max_headers: 100,
+            http2: Http2Config::default(),
+            tls: None,
             max_header_size: Some(8 * 1024),
             max_trailer_size: Some(8 * 1024),
             max_body_size: Some(1024 * 1024),

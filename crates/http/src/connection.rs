@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use futures::task::AtomicWaker;
+use hyper::Request;
 use tokio_util::sync::CancellationToken;
 
 use crate::overdue::Overdue;
@@ -39,15 +40,62 @@ pub struct Connection {
     handed_over: AtomicBool,
     /// How the client reads.
     pub(crate) sending: Pace,
-    /// The request body of the exchange over HTTP/1.
+    /// The request body of its exchange.
     pub(crate) upload: Upload,
     /// The task that has to look at a new order: at most one task moves a connection at a time.
     task: AtomicWaker,
     table: Arc<Table>,
     /// Where it stands in the table.
     index: usize,
-    #[expect(dead_code, reason = "held for its Drop, which comes after the connection has left the table")]
-    place: Place,
+    home: Home,
+    /// Those of its exchanges that have entries of their own.
+    exchanges: Exchanges,
+}
+
+/// What a request over HTTP/2 carries.
+#[derive(Clone, Debug)]
+pub(crate) struct OfStream(pub(crate) Arc<Connection>);
+
+/// How many exchanges of a connection stand in each phase. Those that are idle are not counted.
+#[derive(Debug, Default)]
+struct Exchanges([AtomicU32; 4]);
+
+impl Exchanges {
+    /// The phases in which an exchange is under way. A connection stands in the first in which one of its exchanges is.
+    const PHASES: [Phase; 4] = [Phase::Handler, Phase::Body, Phase::Upload, Phase::Upgraded];
+
+    /// How many there are in [`Phase::Body`].
+    fn responding(&self) -> usize {
+        self.0[1].load(Ordering::Relaxed) as usize
+    }
+
+    /// Moves one, and says where the connection stands then.
+    fn shift(&self, from: Phase, to: Phase) -> Phase {
+        let at = |phase| Self::PHASES.iter().position(|other| *other == phase);
+        if let Some(to) = at(to) {
+            self.0[to].fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(from) = at(from) {
+            self.0[from].fetch_sub(1, Ordering::Relaxed);
+        }
+        let first = self.0.iter().position(|count| count.load(Ordering::Relaxed) > 0);
+        first.map_or(Phase::Idle, |first| Self::PHASES[first])
+    }
+}
+
+/// What keeps a connection's place.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// A client's own connection.
+    Socket(
+        #[expect(
+            dead_code,
+            reason = "held for its Drop, which comes after the connection has left the table"
+        )]
+        Place,
+    ),
+    /// One exchange of several on this connection.
+    Stream(Arc<Connection>),
 }
 
 /// No byte of the response has been written.
@@ -66,7 +114,7 @@ impl Connection {
         table: Arc<Table>,
         index: usize,
         order: Order,
-        place: Place,
+        home: Home,
     ) -> Self {
         Self {
             id,
@@ -84,8 +132,18 @@ impl Connection {
             task: AtomicWaker::new(),
             table,
             index,
-            place,
+            home,
+            exchanges: Exchanges::default(),
         }
+    }
+
+    /// The entry of this request's exchange, where that is not the connection's own: over HTTP/2 each request has one, whose
+    /// methods are about that request alone. Only the first call finds it.
+    pub fn take_stream<B>(request: &mut Request<B>) -> Option<Arc<Self>> {
+        if request.extensions().is_empty() {
+            return None;
+        }
+        request.extensions_mut().remove::<OfStream>().map(|stream| stream.0)
     }
 
     /// Its number.
@@ -129,8 +187,39 @@ impl Connection {
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
+        if let Home::Stream(connection) = &self.home {
+            connection.move_exchange(self.phase(), phase);
+        }
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(self.table.tick(), Ordering::Relaxed);
+    }
+
+    /// Goes back to a phase that never ended, as far as its bound is concerned.
+    pub(crate) fn resume(&self, phase: Phase, since: u64) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.since.store(since, Ordering::Relaxed);
+    }
+
+    /// The tick at which its phase began.
+    pub(crate) fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn speak(&self, protocol: Protocol) {
+        self.protocol.store(protocol as u8, Ordering::Relaxed);
+    }
+
+    /// Whether it is one exchange of several on a connection.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.home, Home::Stream(_))
+    }
+
+    /// One of its exchanges goes from a phase to another.
+    fn move_exchange(&self, from: Phase, to: Phase) {
+        let phase = self.exchanges.shift(from, to);
+        if phase != self.phase() {
+            self.set_phase(phase);
+        }
     }
 
     /// The request body of that exchange is over, one way or another.
@@ -139,7 +228,20 @@ impl Connection {
         let (from, to) = (Phase::Upload as u8, Phase::Idle as u8);
         if self.phase.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.since.store(self.table.tick(), Ordering::Relaxed);
+            if let Home::Stream(connection) = &self.home {
+                connection.move_exchange(Phase::Upload, Phase::Idle);
+            }
         }
+    }
+
+    /// How many of its exchanges have a response under way.
+    pub(crate) fn responding(&self) -> usize {
+        self.exchanges.responding()
+    }
+
+    /// Whether its client has been told that it ends.
+    pub(crate) fn is_noticed(&self) -> bool {
+        self.protocol() == Protocol::Http2 && self.order() == Order::Finish
     }
 
     /// Ticks since the phase began.
@@ -235,5 +337,8 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.table.remove(self.index);
+        if let Home::Stream(connection) = &self.home {
+            connection.move_exchange(self.phase(), Phase::Idle);
+        }
     }
 }

@@ -81,6 +81,11 @@ pub enum EventKind {
     IdleTimeout,
     /// A request head took too long.
     HeaderTimeout,
+    /// A client and a TLS listener could not agree, or what came was no TLS.
+    HandshakeFailed {
+        /// Why.
+        reason: String,
+    },
     /// What came was no request that may be answered. It was answered with a 4xx, where there was one to give.
     RequestParseError {
         /// What is wrong with it.
@@ -222,6 +227,7 @@ impl EventKind {
             Self::ClientDisconnected { .. } => "client_disconnected",
             Self::IdleTimeout => "idle_timeout",
             Self::HeaderTimeout => "header_timeout",
+            Self::HandshakeFailed { .. } => "handshake_failed",
             Self::RequestParseError { .. } => "request_parse_error",
             Self::HeadersTooLarge => "headers_too_large",
             Self::BodyTooLarge => "body_too_large",
@@ -245,6 +251,7 @@ impl EventKind {
             | Self::ClientDisconnected { .. }
             | Self::IdleTimeout
             | Self::HeaderTimeout
+            | Self::HandshakeFailed { .. }
             | Self::RequestParseError { .. }
             | Self::HeadersTooLarge
             | Self::BodyTooLarge
@@ -274,6 +281,7 @@ impl EventKind {
             | Self::ClientDisconnected { .. }
             | Self::IdleTimeout
             | Self::HeaderTimeout
+            | Self::HandshakeFailed { .. }
             | Self::RequestParseError { .. }
             | Self::HeadersTooLarge
             | Self::BodyTooLarge

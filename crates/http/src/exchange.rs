@@ -16,7 +16,7 @@ use crate::connection::{CHUNKED, Connection, ENDED, FRESH, UNTIL_CLOSE};
 use crate::phase::{Order, Phase};
 use crate::refusal::{self, Refusal};
 use crate::upload::{Stage, Verdict};
-use crate::{RequestBody, ServerConfig};
+use crate::{Protocol, RequestBody, ServerConfig};
 
 /// A connection's service with its phases told and its bounds kept.
 #[derive(Debug)]
@@ -89,6 +89,10 @@ fn admit(request: &Request<Incoming>, config: &ServerConfig) -> Result<(), Refus
     if config.admission == Admission::Server {
         refusal::check(request)?;
     }
+    // Over HTTP/1 the parser has counted them.
+    if request.headers().len() > config.max_headers {
+        return Err(Refusal::ManyHeaders);
+    }
     if let Some(most) = config.max_header_size {
         refusal::check_sizes(request.headers(), most)?;
     }
@@ -133,7 +137,7 @@ fn follow<B: Body>(
 ) -> Response<Exchange<B>> {
     let status = response.status();
     let switches = status == StatusCode::SWITCHING_PROTOCOLS || (asked.connect && status.is_success());
-    if connection.order() >= Order::LameDuck && !switches {
+    if connection.order() >= Order::LameDuck && !switches && connection.protocol() == Protocol::Http1 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(name) = &connection.table().config().server_name {
@@ -170,7 +174,7 @@ fn overdue<B>(connection: &Arc<Connection>) -> Response<Exchange<B>> {
 }
 
 /// An answer without a body behind which the connection closes.
-fn last<B>(status: StatusCode, connection: &Arc<Connection>) -> Response<Exchange<B>> {
+pub(crate) fn last<B>(status: StatusCode, connection: &Arc<Connection>) -> Response<Exchange<B>> {
     connection.set_response(FRESH);
     connection.set_phase(Phase::Body);
     connection.table().count_served();

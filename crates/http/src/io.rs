@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use ostler_net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::{CHUNKED, Connection, ENDED, FRESH};
 use crate::phase::{Order, Phase};
 use crate::site::Writing;
-use crate::{EventKind, Fault, SendSite};
+use crate::transport::Transport;
+use crate::{EventKind, Fault, Protocol, SendSite};
 
 /// Marks the first byte of a head, remembers how the client left and what could not be sent, and resets the socket when
 /// the connection is aborted.
@@ -19,7 +21,7 @@ use crate::{EventKind, Fault, SendSite};
 /// There is one for each connection and it lives as long as the connection does, upgraded or not: its drop is the end.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    stream: Stream,
+    stream: Transport,
     connection: Arc<Connection>,
     /// How the client left, once it has.
     gone: Option<Gone>,
@@ -43,8 +45,13 @@ pub(crate) enum Gone {
 }
 
 impl Watched {
-    pub(crate) fn new(stream: Stream, connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(stream: Transport, connection: Arc<Connection>) -> Self {
         Self { stream, connection, gone: None, unsent: None, blocked: None, head_left: 0, reset: false }
+    }
+
+    /// Gives the first bytes back, to be read again.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.stream.unread(bytes);
     }
 
     /// How the client left, if reading has told so.
@@ -122,6 +129,8 @@ impl AsyncRead for Watched {
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
         if buf.filled().len() > before {
             match this.connection.phase() {
+                // Over HTTP/2 not every byte is a request's.
+                Phase::Idle if this.connection.protocol() == Protocol::Http2 => {}
                 Phase::Idle => this.connection.set_phase(Phase::Head),
                 // It is alive, as far as that goes.
                 Phase::Upload => this.connection.set_phase(Phase::Upload),
@@ -176,7 +185,7 @@ impl Drop for Watched {
         let (connection, phase) = (&self.connection, self.connection.phase());
         let aborted = connection.order() == Order::Abort;
         if (aborted || self.reset)
-            && let Stream::Tcp(stream) = &self.stream
+            && let Stream::Tcp(stream) = self.stream.socket()
         {
             // Without it the client would take the cut response for a whole one. A socket that cannot be told so is gone
             // already.

@@ -23,6 +23,8 @@ pub enum Refusal {
     Expectation,
     /// A header field larger than allowed.
     HeaderTooLarge,
+    /// More header fields than allowed.
+    ManyHeaders,
     /// Trailers larger than allowed.
     TrailersTooLarge,
     /// A body larger than allowed.
@@ -92,7 +94,9 @@ impl Refusal {
         match self {
             Self::TransferCoding | Self::ManyHosts | Self::NoHost | Self::Asterisk => StatusCode::BAD_REQUEST,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::HeaderTooLarge | Self::TrailersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeaderTooLarge | Self::ManyHeaders | Self::TrailersTooLarge => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
@@ -106,6 +110,7 @@ impl Refusal {
             Self::Asterisk => "only OPTIONS asks about the server as a whole",
             Self::Expectation => "the only expectation that is met is 100-continue",
             Self::HeaderTooLarge => "a header field is larger than allowed",
+            Self::ManyHeaders => "more header fields than allowed",
             Self::TrailersTooLarge => "the trailers are larger than allowed",
             Self::BodyTooLarge => "the request body is larger than allowed",
         }
@@ -117,7 +122,7 @@ impl Refusal {
             Self::TransferCoding | Self::ManyHosts | Self::NoHost | Self::Asterisk | Self::Expectation => {
                 EventKind::RequestParseError { reason: self.reason().to_owned() }
             }
-            Self::HeaderTooLarge | Self::TrailersTooLarge => EventKind::HeadersTooLarge,
+            Self::HeaderTooLarge | Self::ManyHeaders | Self::TrailersTooLarge => EventKind::HeadersTooLarge,
             Self::BodyTooLarge => EventKind::BodyTooLarge,
         }
     }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::accept::Admitted;
 use crate::connection::Connection;
 use crate::drive::{Protocols, drive};
+use crate::h2::{Anywhere, Here};
 use crate::share::{Source, serve_share};
 use crate::supervisor::{Alive, Shared};
 use crate::table::{Place, Table};
@@ -61,7 +62,7 @@ where
     let start = move |connections: &mut JoinSet<()>, Admitted { stream, peer, place }| {
         let connection = entering.enter(peer, place);
         let service = make(&connection);
-        connections.spawn(drive(stream, connection, service, Arc::clone(&protocols)));
+        connections.spawn(drive::<S, Anywhere>(stream, connection, service, Arc::clone(&protocols)));
     };
     let serving = serve_share(source, table, Arc::clone(&shared.config), start);
     server.own(scope, name, serving)
@@ -119,7 +120,7 @@ fn start_local<S: ConnectionService>(
     move |connections, Admitted { stream, peer, place }| {
         let connection = table.enter(peer, place);
         let service = make(&connection);
-        connections.spawn_local(drive(stream, connection, service, Arc::clone(&protocols)));
+        connections.spawn_local(drive::<S, Here>(stream, connection, service, Arc::clone(&protocols)));
     }
 }
 

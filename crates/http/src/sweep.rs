@@ -13,6 +13,8 @@ use crate::{ServerConfig, WriteBound};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sweep {
     idle: u64,
+    /// For the answer to the notice that a connection ends.
+    notice: u64,
     head: u64,
     linger: u64,
     upload: Allowed,
@@ -27,6 +29,7 @@ impl Sweep {
         let ticks = |bound: Duration| bound.as_nanos().div_ceil(interval.as_nanos()) as u64;
         Self {
             idle: ticks(config.idle_timeout),
+            notice: ticks(config.http2.ping_timeout),
             head: ticks(config.header_timeout),
             linger: ticks(config.linger_timeout),
             upload: Allowed {
@@ -58,6 +61,8 @@ impl Sweep {
             Phase::Idle if age > 2 * self.idle && !self.finds_stalled => {
                 connection.expire(Overdue::WriteProgress, Order::Close);
             }
+            // Over HTTP/2 a client is told first, and this one does not answer.
+            Phase::Idle if age > self.notice && connection.is_noticed() => connection.give(Order::Close),
             Phase::Idle if age > self.idle => connection.expire(Overdue::Idle, Order::Finish),
             Phase::Head if age > self.head => connection.expire(Overdue::Head, Order::Close),
             Phase::Upload if age > self.idle || connection.upload.verdict() != Verdict::None => {

@@ -10,7 +10,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Home};
 use crate::phase::{Order, Phase};
 use crate::sweep::Sweep;
 use crate::{ConnectionId, Event, EventKind, Observer, Protocol, ServerConfig};
@@ -95,9 +95,22 @@ impl Table {
         let id = ConnectionId(self.share << SHARE | connections.entered);
         connections.entered += 1;
         let slot = connections.slots.vacant_entry();
-        let connection = Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, place));
+        let connection =
+            Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, Home::Socket(place)));
         slot.insert(Arc::downgrade(&connection));
         connection
+    }
+
+    /// Enters one exchange of `connection`, with bounds of its own.
+    pub(crate) fn enter_stream(self: &Arc<Self>, connection: &Arc<Connection>) -> Arc<Connection> {
+        let mut connections = self.lock();
+        let slot = connections.slots.vacant_entry();
+        let home = Home::Stream(Arc::clone(connection));
+        let (id, peer, order) = (connection.id(), connection.peer(), connection.order());
+        let stream = Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, home));
+        stream.speak(connection.protocol());
+        slot.insert(Arc::downgrade(&stream));
+        stream
     }
 
     pub(crate) fn remove(&self, index: usize) {
@@ -161,7 +174,7 @@ impl Table {
     /// Adds how many connections stand in each phase to `phases`.
     pub(crate) fn count_phases(&self, phases: &mut BTreeMap<Phase, usize>) {
         let connections = Self::live(&self.lock());
-        for connection in connections {
+        for connection in connections.iter().filter(|connection| !connection.is_stream()) {
             *phases.entry(connection.phase()).or_default() += 1;
         }
     }

@@ -39,6 +39,17 @@ impl Stream {
         }
     }
 
+    /// Waits until there is something to read, or nothing more to come. Cancel safe.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
     /// Writes what the socket's buffer takes at once, without waiting.
     ///
     /// # Errors

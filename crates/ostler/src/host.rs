@@ -8,7 +8,9 @@ use futures::future::join_all;
 use ostler_config::{
     Bounds, Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
-use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, Tracing, Workers, WorkersConfig};
+use ostler_http::{
+    EventCounts, Http2Config, Observer, ServeError, ServerConfig, Tracing, Workers, WorkersConfig,
+};
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
 use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange};
@@ -16,6 +18,7 @@ use ostler_scope::{Closed, Scope, ScopeError};
 use ostler_switchboard::{
     Forwarding, Identity, Naming, Routes, Switchboard, SwitchboardConfig, Target, Trust,
 };
+use ostler_tls::{CertificateError, Certificates, Tls};
 use ostler_upstream::EndpointConfig;
 
 use crate::admin::{Admin, Overseen};
@@ -80,6 +83,9 @@ pub enum HostError {
         /// The listener.
         address: Address,
     },
+    /// A certificate that could be read when the configuration was, and cannot any more.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// A command that cannot be started.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -105,9 +111,14 @@ impl Host {
         let mut listen = async |key, addresses| listen(key, addresses, &mut sockets, &mut estates).await;
         let admin_listeners = listen("admin.listen", &config.admin.listen).await?;
         let listeners = listen("switchboard.listen", &config.switchboard.listen).await?;
+        let encrypted = listen("switchboard.tls_listen", &config.switchboard.tls_listen).await?;
         sockets.finish()?;
-        let own = admin_listeners.iter().chain(&listeners).map(Listener::address);
+        let own = admin_listeners.iter().chain(&listeners).chain(&encrypted).map(Listener::address);
         let routes = routes(config, &own.collect::<Vec<_>>()).await?;
+
+        let tls = tls(scope, config)?;
+        let listeners = listeners.into_iter().map(|listener| (listener, None));
+        let listeners = listeners.chain(encrypted.into_iter().map(|listener| (listener, tls.clone())));
 
         let launcher = Launcher::open(scope, launcher_config(config, guard)).await?;
         let servers = Servers::new(config, launcher)?;
@@ -118,8 +129,9 @@ impl Host {
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
         let (mut switchboards, mut http_events) = (Vec::new(), Vec::new());
-        for listener in listeners {
-            let config = switchboard_config(config);
+        for (listener, tls) in listeners {
+            let mut config = switchboard_config(config);
+            config.server.tls = tls;
             let routes = routes.clone();
             let counts = EventCounts::default();
             let observer = Tracing.and(counts.clone());
@@ -152,6 +164,16 @@ impl Host {
         // Whoever is left has not asked for anything in that time, or is in the middle of it.
         let _ = tokio::time::timeout(grace, gone).await;
     }
+}
+
+/// What TLS listeners encrypt with. Their certificates follow their files.
+fn tls(scope: &Scope, config: &Config) -> Result<Option<Tls>, HostError> {
+    if config.certificates.is_empty() {
+        return Ok(None);
+    }
+    let certificates = Certificates::load(&config.certificates)?;
+    certificates.watch(scope, config.switchboard.certificate_check_interval)?;
+    Ok(Some(Tls::new(certificates)))
 }
 
 /// How long the slowest server may take to finish its requests and end.
@@ -284,6 +306,14 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             linger_timeout: switchboard.linger_timeout,
             linger_size: switchboard.linger_size,
             lame_duck: switchboard.lame_duck,
+            http2: Http2Config {
+                max_streams: switchboard.http2.max_streams,
+                max_resets: switchboard.http2.max_resets,
+                window: switchboard.http2.window,
+                send_buffer: switchboard.http2.send_buffer,
+                ping_interval: switchboard.http2.ping_interval,
+                ping_timeout: switchboard.http2.ping_timeout,
+            },
             drain_timeout: switchboard.drain_timeout,
             ..ServerConfig::proxy()
         },

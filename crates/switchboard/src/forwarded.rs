@@ -11,7 +11,8 @@ use crate::fields::Fields;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const PROTO: HeaderValue = HeaderValue::from_static("http");
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
 const BY_US: HeaderValue = HeaderValue::from_static("1.1 ostler");
 
 /// What stands for us in `Via`, behind the protocol.
@@ -22,6 +23,8 @@ const PSEUDONYM: &[u8] = b"ostler";
 pub(crate) struct Introduction {
     /// `Append` only for a trusted client.
     rule: Forwarding,
+    /// How the client came.
+    proto: HeaderValue,
     /// The client's address as in `X-Forwarded-For`.
     address: HeaderValue,
     /// The client's address as `for=` takes it.
@@ -43,7 +46,12 @@ impl Introduction {
             None => ("unknown".to_owned(), "unknown".to_owned()),
         };
         let address = HeaderValue::try_from(address).expect("an IP address is visible ASCII");
-        Self { rule, address, node, last: RefCell::default() }
+        Self { rule, proto: HTTP, address, node, last: RefCell::default() }
+    }
+
+    /// Of a client that came over TLS.
+    pub(crate) fn over_tls(self) -> Self {
+        Self { proto: HTTPS, ..self }
     }
 
     /// Whether what the client says of the one that it speaks for is passed on.
@@ -64,14 +72,14 @@ impl Introduction {
                 headers.insert(FORWARDED, self.element(host));
                 headers.insert(X_FORWARDED_FOR, self.address.clone());
                 headers.insert(X_FORWARDED_HOST, host.clone());
-                headers.insert(X_FORWARDED_PROTO, PROTO);
+                headers.insert(X_FORWARDED_PROTO, self.proto.clone());
             }
             Forwarding::Append => {
                 add(headers, fields.has(Fields::FORWARDED), FORWARDED, self.element(host));
                 add(headers, fields.has(Fields::X_FORWARDED_FOR), X_FORWARDED_FOR, self.address.clone());
                 // The first proxy knows best what the client asked for.
                 headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
-                headers.entry(X_FORWARDED_PROTO).or_insert(PROTO);
+                headers.entry(X_FORWARDED_PROTO).or_insert_with(|| self.proto.clone());
             }
         }
     }
@@ -81,7 +89,8 @@ impl Introduction {
         match &*last {
             Some((known, element)) if known == host => element.clone(),
             _ => {
-                let mut element = format!("for={};proto=http", self.node);
+                let mut element =
+                    format!("for={};proto={}", self.node, self.proto.to_str().unwrap_or_default());
                 // What is not a host, such as one with a quote or a backslash, has been refused before.
                 if let Ok(host) = host.to_str()
                     && !host.is_empty()
@@ -197,6 +206,16 @@ mod tests {
     fn nothing_is_told_when_it_is_to_be_removed() {
         let told = introduced(Some(CLIENT), Forwarding::Remove, &CLAIMS);
         assert_eq!(told, fields(&[("via", "1.1 ostler")]));
+    }
+
+    #[test]
+    fn a_client_that_came_over_tls_came_with_https() {
+        let mut headers = HeaderMap::new();
+        let host = HeaderValue::from_static("shop.localhost");
+        let introduction = Introduction::new(None, Forwarding::Replace, &trust()).over_tls();
+        introduction.introduce(&mut headers, Fields::default(), &host);
+        assert_eq!(headers[X_FORWARDED_PROTO], "https");
+        assert_eq!(headers[FORWARDED], "for=unknown;proto=https;host=\"shop.localhost\"");
     }
 
     #[test]

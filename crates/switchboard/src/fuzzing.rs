@@ -43,7 +43,7 @@ impl Follower {
 /// It is refused.
 pub fn admit(request: &mut Request<()>) -> Result<HeaderValue, Problem> {
     let fields = Fields::of(request.headers());
-    request::admit(request, fields)
+    Ok(request::admit(request, fields, usize::MAX)?)
 }
 
 /// The names under which its rule is searched.

@@ -1,7 +1,7 @@
 //! Header fields that mean one connection and are not forwarded (RFC 9110, section 7.6.1).
 
 use http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 
@@ -78,6 +78,21 @@ pub(crate) fn required(headers: &HeaderMap, fields: Fields) -> Option<HeaderValu
     headers.get_all(UPGRADE).iter().find(|protocols| !names_http_2(protocols)).cloned()
 }
 
+/// Makes one field of the crumbs that HTTP/2 may cut cookies into (RFC 9113, section 8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    // Header values joined by a semicolon and a space are a header value.
+    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
+        headers.insert(COOKIE, value);
+    }
+}
+
 /// Asks the next hop to switch too.
 pub(crate) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -116,7 +131,7 @@ fn strip_named(headers: &mut HeaderMap, request_id: &HeaderName) {
                     | http::header::CONTENT_LENGTH
                     | http::header::CONTENT_TYPE
                     | http::header::AUTHORIZATION
-                    | http::header::COOKIE
+                    | COOKIE
                     | TE
             ) && *name != request_id
                 && !name.as_str().starts_with("x-forwarded-")
@@ -161,6 +176,13 @@ mod tests {
         ]);
         strip(&mut headers);
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-stays"]);
+    }
+
+    #[test]
+    fn crumbs_become_one_cookie_in_their_order() {
+        let mut crumbs = headers(&[("cookie", "a=1"), ("x", "1"), ("cookie", "b=2; c=3"), ("cookie", "d=4")]);
+        join_cookies(&mut crumbs);
+        assert_eq!(crumbs.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3; d=4"]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::switchboard::Target;
 use crate::tunnel::{Protocol, tunnel};
 use crate::way::Way;
 use crate::ways::Ways;
+use crate::websocket::{self, Handshake};
 use crate::{Problem, Routes, hop, request, trace};
 
 /// One worker's share of the switchboard. It never leaves its thread.
@@ -66,9 +67,14 @@ where
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
         let peer = connection.peer();
+        let introduction = Introduction::new(peer, self.config.forwarding, &self.config.trust);
         Session {
             connection: Arc::clone(connection),
-            introduction: Introduction::new(peer, self.config.forwarding, &self.config.trust),
+            introduction: if self.config.server.tls.is_some() {
+                introduction.over_tls()
+            } else {
+                introduction
+            },
             trusted: self.config.trust.includes(peer.map(|peer| peer.ip())),
         }
     }
@@ -85,14 +91,16 @@ where
             trace_context: self.config.trace_context,
             trusted: session.trusted,
         };
+        let stream = Connection::take_stream(&mut request);
+        let connection = stream.as_ref().unwrap_or(&session.connection);
         let fields = Fields::of_request(request.headers(), &self.claims);
         let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
         let host = request::admit(&mut request, fields, self.config.max_passes);
         let forwarded = match &host {
-            Ok(host) => self.forward(session, request, fields, host).await,
+            Ok(host) => self.forward(session, connection, request, fields, host).await,
             Err(unfit) => {
                 if let Unfit::Refused(refusal) = unfit {
-                    session.connection.refused(*refusal);
+                    connection.refused(*refusal);
                 }
                 Err(Problem::from(*unfit).into())
             }
@@ -113,6 +121,7 @@ where
     async fn forward(
         &self,
         session: &Session,
+        connection: &Arc<Connection>,
         mut request: Request<Received>,
         fields: Fields,
         host: &HeaderValue,
@@ -124,10 +133,15 @@ where
         // RFC 9110, section 7.8: an HTTP/1.0 client cannot ask for it.
         let may_switch = request.version() == Version::HTTP_11;
         let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
-        let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
+        let handshake = websocket::is_asked(&request).then(Handshake::new);
+        let client = (protocol.is_some() || handshake.is_some()).then(|| hyper::upgrade::on(&mut request));
+        let over_http2 = request.version() == Version::HTTP_2;
         let is_get = *request.method() == Method::GET;
         *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
+        if over_http2 {
+            hop::join_cookies(headers);
+        }
         if fields.has(Fields::CLAIMS) {
             self.claims.clean(headers, session.introduction.believes());
         }
@@ -137,13 +151,17 @@ where
             headers.remove(EXPECT);
         }
         session.introduction.introduce(headers, fields, host);
-        let repeat = if protocol.is_some() { Repeat::Never } else { Repeat::IfIdempotent };
+        let repeat = if client.is_some() { Repeat::Never } else { Repeat::IfIdempotent };
         if let Some(protocol) = protocol {
             hop::set_upgrade(headers, protocol);
         }
         if fields.has(Fields::TE) {
             hop::name_te(headers);
         }
+        let handshake = handshake.map(|(handshake, key)| {
+            Handshake::ask(&mut request, key);
+            handshake
+        });
         if request.body().size_hint().exact().is_none() {
             // hyper would frame it by itself, but not for the methods that hardly ever have one.
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -156,6 +174,9 @@ where
         });
 
         let mut response = endpoint.send(request, repeat).await.map_err(unsent)?;
+        if handshake.as_ref().is_some_and(|handshake| !handshake.fits(&response)) {
+            return Err(Problem::UpstreamDied.into());
+        }
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
         let required = match response.status() {
@@ -169,7 +190,7 @@ where
                 return Err(Problem::UpstreamDied.into());
             };
             let server = hyper::upgrade::on(&mut response);
-            let upgraded = session.connection.upgrade();
+            let upgraded = connection.upgrade();
             let protocol = Protocol::of(&switched);
             let half_closed = self.config.half_closed_timeout;
             let dismissed = endless::dismissed(held.as_ref());
@@ -182,7 +203,10 @@ where
                 dismissed,
                 half_closed,
             ));
-            hop::set_upgrade(response.headers_mut(), switched);
+            match handshake {
+                Some(_) => Handshake::finish(&mut response),
+                None => hop::set_upgrade(response.headers_mut(), switched),
+            }
             return Ok(response.map(|_| ResponseBody::empty()));
         }
         if let Some(required) = required {
@@ -192,7 +216,7 @@ where
         // response in flight like any other.
         let is_long = response.body().size_hint().exact().is_none();
         let endless = if is_long && is_get && is_event_stream(response.headers()) {
-            Some(Endless::new(&session.connection, held.as_ref()))
+            Some(Endless::new(connection, held.as_ref()))
         } else {
             None
         };

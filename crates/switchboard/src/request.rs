@@ -7,10 +7,10 @@ use http::{Method, Request, Uri, Version};
 use ostler_http::{Refusal, check_codings, check_expectation, check_target};
 use ostler_net::{HostName, requested_host};
 
-use crate::Problem;
 use crate::config::Naming;
 use crate::fields::Fields;
 use crate::forwarded;
+use crate::{Problem, websocket};
 
 /// Why a request is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) fn admit<B>(
     fields: Fields,
     max_passes: usize,
 ) -> Result<HeaderValue, Unfit> {
-    if request.method() == Method::CONNECT {
+    if request.method() == Method::CONNECT && !websocket::is_asked(request) {
         return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none").into());
     }
     if fields.has(Fields::TRANSFER_ENCODING) {
@@ -74,6 +74,12 @@ pub(crate) fn admit<B>(
     if let Some(authority) = request.uri().authority() {
         if request.uri().scheme().is_none() {
             return Err(Problem::BadRequest("only CONNECT has a host alone as its target").into());
+        }
+        // RFC 9113, section 8.3.1: servers may go by either.
+        let differs =
+            |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+        if request.version() == Version::HTTP_2 && host.as_ref().is_some_and(differs) {
+            return Err(Problem::BadRequest("the Host field is not the :authority").into());
         }
         // RFC 9112, section 3.2.2: the target's authority replaces the field.
         let host = HeaderValue::from_str(authority.as_str())
@@ -140,6 +146,17 @@ mod tests {
         assert_eq!(admit(&mut absolute).unwrap(), "shop.localhost");
         assert_eq!(absolute.uri(), "/a?b=c");
         assert_eq!(absolute.headers()[HOST], "shop.localhost");
+    }
+
+    #[test]
+    fn over_http_2_the_host_field_says_nothing_else_than_the_authority() {
+        let over_http_2 = |host| {
+            let mut request = request("http://shop.localhost/a", &[("host", host)]);
+            *request.version_mut() = Version::HTTP_2;
+            admit(&mut request)
+        };
+        assert_eq!(over_http_2("SHOP.localhost").unwrap(), "shop.localhost");
+        assert!(matches!(over_http_2("other.localhost"), Err(Unfit::Misdirected(Problem::BadRequest(_)))));
     }
 
     #[test]

@@ -16,9 +16,13 @@
 
 mod backend;
 mod client;
+pub mod http2;
+mod tls;
 
 pub use backend::{Backend, Held, Peer};
 pub use client::Client;
+pub use http2::Http2;
+pub use tls::{Encrypted, SelfSigned};
 
 /// How long a test waits for what must happen before it says that it did not.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);

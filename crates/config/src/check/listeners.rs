@@ -22,9 +22,12 @@ struct Listener<'a> {
 
 pub(super) fn check(config: &Config, rules: &[Rule], report: &mut Report) {
     let public = listeners("switchboard.listen", &config.switchboard.listen, report);
+    let encrypted = listeners("switchboard.tls_listen", &config.switchboard.tls_listen, report);
     let admin = listeners("admin.listen", &config.admin.listen, report);
     loopback_only(&admin, report);
-    let all: Vec<_> = public.into_iter().chain(admin).collect();
+    none(config, report);
+    certificates(config, report);
+    let all: Vec<_> = public.into_iter().chain(encrypted).chain(admin).collect();
     equal(&all, report);
     long_paths(&all, report);
     loops(rules, &all, report);
@@ -38,6 +41,41 @@ fn listeners<'a>(key: &str, addresses: &'a [Address], report: &Report) -> Vec<Li
     let is_list = report.set(&format!("{key}[0]")).is_some();
     let path = |index| if is_list { format!("{key}[{index}]") } else { key.to_owned() };
     addresses.iter().enumerate().map(|(index, address)| Listener { key: path(index), address }).collect()
+}
+
+fn none(config: &Config, report: &mut Report) {
+    const KEY: &str = "switchboard.listen";
+    let switchboard = &config.switchboard;
+    if !switchboard.listen.is_empty()
+        || !switchboard.tls_listen.is_empty()
+        || !report.sound(&[KEY, "switchboard.tls_listen"])
+    {
+        return;
+    }
+    let problem = Problem::new(KEY, format!("`{KEY}` and `switchboard.tls_listen` are both empty"))
+        .note("without an address nobody can send a request");
+    let problem = at(problem, KEY, "this list is empty", report);
+    report.add(problem);
+}
+
+/// Certificates and TLS listeners need each other.
+fn certificates(config: &Config, report: &mut Report) {
+    const KEY: &str = "switchboard.tls_listen";
+    let (encrypted, certificates) = (&config.switchboard.tls_listen, &config.certificates);
+    // A certificate that was refused is one all the same.
+    if encrypted.is_empty() == certificates.is_empty() || !report.sound(&[KEY, "certificate"]) {
+        return;
+    }
+    let problem = if certificates.is_empty() {
+        let problem = Problem::new(KEY, format!("`{KEY}` needs a certificate"));
+        let problem = at(problem, KEY, "nothing to show to clients", report);
+        problem.help("add a [[certificate]] with cert = \"cert.pem\" and key = \"key.pem\"")
+    } else {
+        let problem = Problem::new("certificate[0]", "no listener shows this certificate");
+        let problem = at(problem, "certificate[0]", "for TLS listeners, and there are none", report);
+        problem.help(format!("set `{KEY}`, such as tls_listen = \"0.0.0.0:443\", or remove the certificate"))
+    };
+    report.add(problem);
 }
 
 fn loopback_only(admin: &[Listener<'_>], report: &mut Report) {

@@ -87,7 +87,8 @@ fn a_section_of_a_later_version_is_no_typing_error() {
     1 | [mcp]
       |  ^^^ a later version will have it
       |
-      = help: the sections are `[switchboard]`, `[admin]`, `[builtin]`, `[pool]`, `[[server]]` and `[log]`
+      = help: the sections are `[switchboard]`, `[admin]`, `[builtin]`, `[pool]`, `[[server]]`, `[[certificate]]`
+              and `[log]`
     "#);
     for later in ["agent", "store", "cluster"] {
         assert!(refusal(&format!("[{later}]\n")).contains("is not in this version of Ostler"));

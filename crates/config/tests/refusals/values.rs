@@ -282,7 +282,7 @@ listen = [
 #[test]
 fn a_list_that_needs_something_is_not_empty() {
     assert_snapshot!(refusal("[switchboard]\nlisten = []\n"), @r#"
-    error: `switchboard.listen` must be an address such as "127.0.0.1:8000" or "unix:/path", or a list, 1 to 16 of them
+    error: `switchboard.listen` and `switchboard.tls_listen` are both empty
      --> ostler.toml:2:10
       |
     2 | listen = []

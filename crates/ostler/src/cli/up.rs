@@ -200,10 +200,12 @@ fn explain(error: &ScopeError) -> Failure {
         HostError::Loop { .. } => failure.help("give it the address of the server that is meant"),
         HostError::Lookup { .. } => failure.help("a `url` may name an IP address instead"),
         HostError::Sockets(_) => failure.help(
-            "`switchboard.listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
+            "`switchboard.listen`, `switchboard.tls_listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
         ),
-        HostError::Command(_) | HostError::Launcher(_) | HostError::Serve(_) | HostError::Closed(_) => {
-            failure
-        }
+        HostError::Certificate(_)
+        | HostError::Command(_)
+        | HostError::Launcher(_)
+        | HostError::Serve(_)
+        | HostError::Closed(_) => failure,
     }
 }

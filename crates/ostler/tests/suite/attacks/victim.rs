@@ -163,7 +163,7 @@ fn answer(path: &str, mut stream: &TcpStream, reader: &mut impl Read) -> Option<
         "/reset-in-head" => write(b"HTTP/1.1 200 OK\r\nContent-Le")?,
         "/reset-in-body" => write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")?,
         "/reset-in-chunk" => {
-            write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhe")?
+            write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhe")?;
         }
         "/reset-between-chunks" => {
             write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ostler_net::HostPattern;
+use crate::HostPattern;
 
 /// Rules by host pattern. `T` is whatever a rule leads to.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl<T> Routes<T> {
         }
     }
 
-    /// The rule for a host in its [normal form](ostler_net::HostName).
+    /// The rule for a host in its [normal form](crate::HostName).
     pub fn find(&self, host: &str) -> Option<&T> {
         if let Some(rule) = self.exact.get(host) {
             return Some(rule);
