@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ostler_net::{Listener, Stream};
 use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
 use tokio_util::sync::CancellationToken;
 
 use crate::table::{Census, Place};
@@ -126,9 +127,20 @@ fn severity(error: &io::Error) -> Blame {
     }
 }
 
-/// Best effort: the client may not have read it when the socket closes.
+/// Best effort. What has come is read, since a close with bytes unread resets the connection and takes the answer away.
 fn refuse(stream: &Stream) {
+    const MOST: usize = 16;
+    let mut chunk = [0; 4096];
     let _ = stream.try_write(FULL);
+    let _ = match stream {
+        Stream::Tcp(stream) => shutdown(stream, Shutdown::Write),
+        Stream::Unix(stream) => shutdown(stream, Shutdown::Write),
+    };
+    let mut read = || match stream {
+        Stream::Tcp(stream) => stream.try_read(&mut chunk),
+        Stream::Unix(stream) => stream.try_read(&mut chunk),
+    };
+    let _ = (0..MOST).take_while(|_| read().is_ok_and(|count| count > 0)).count();
 }
 
 #[cfg(test)]

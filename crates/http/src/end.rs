@@ -46,17 +46,19 @@ pub(crate) async fn end(
     idle: bool,
 ) {
     let phase = connection.phase();
-    // A body that nobody read to its end is no next request.
+    // A body that nobody read to its end is no next request, and neither is what was refused.
     let whole = matches!(connection.upload.stage(), Stage::Over);
+    let refused = connection.is_told() || matches!(&outcome, Outcome::Served(Err(error)) if error.is_parse());
     let closing = match outcome {
         Outcome::Served(Ok(())) => {
-            let said = connection.is_told();
             match io.gone() {
+                // hyper had nothing to hand over: the client had asked for no other protocol.
+                _ if phase == Phase::Upgraded => connection.end(EventKind::UpgradeFailed),
                 _ if idle && connection.overdue() == Overdue::Idle => connection.end(EventKind::IdleTimeout),
-                Some(Gone::Lost(_)) => connection.end(EventKind::ClientDisconnected { phase }),
-                Some(Gone::Ended) | None => connection.end(EventKind::ConnectionClosed),
+                Some(gone) if gone.error.is_some() || gone.site.is_some() => connection.end(left(gone)),
+                Some(_) | None => connection.end(EventKind::ConnectionClosed),
             }
-            let sending = said || !whole;
+            let sending = refused || !whole;
             Closing::Linger(if sending { Patience::UntilItCloses } else { Patience::WhatHasCome })
         }
         Outcome::Served(Err(error)) => failed(&error, &io, connection),
@@ -70,18 +72,19 @@ pub(crate) async fn end(
         }
         Outcome::Ordered => ordered(&mut io, connection),
     };
-    match closing {
-        Closing::Plain => {}
-        Closing::Reset => io.reset(),
-        // Boxed: nearly all of a connection's life is before this.
-        Closing::Linger(patience) => {
-            let discarded = Box::pin(linger(&mut io, connection, patience)).await;
-            let bytes = unread + discarded;
-            if bytes > 0 && whole && patience == Patience::WhatHasCome {
-                connection.tell(EventKind::PipelinedRequestDropped { bytes });
-                connection.table().count_dropped_pipelined();
-            }
+    let discarded = match closing {
+        Closing::Plain => 0,
+        Closing::Reset => {
+            io.reset();
+            0
         }
+        // Boxed: nearly all of a connection's life is before this.
+        Closing::Linger(patience) => Box::pin(linger(&mut io, connection, patience)).await,
+    };
+    let bytes = unread + discarded;
+    if bytes > 0 && whole && !refused && phase != Phase::Head {
+        connection.tell(EventKind::PipelinedRequestDropped { bytes });
+        connection.table().count_dropped_pipelined();
     }
 }
 
@@ -108,13 +111,17 @@ fn failed(error: &hyper::Error, io: &Watched, connection: &Connection) -> Closin
         connection.end(EventKind::ConnectionClosed);
         return Closing::Plain;
     }
-    // hyper as a rule sees the reset in a read before it writes again: what it had begun to send is what has failed.
-    let unfinished = matches!(phase, Phase::Body) || io.is_blocked();
-    connection.end(match io.gone() {
-        Some(Gone::Lost(error)) if unfinished => EventKind::SendFailed { site: io.next_site(), error },
-        Some(Gone::Lost(_) | Gone::Ended) | None => EventKind::ClientDisconnected { phase },
-    });
+    connection.end(io.gone().map_or(EventKind::ClientDisconnected { phase }, left));
     Closing::Plain
+}
+
+/// What it means that the client left. hyper as a rule sees a reset in a read before it writes again: what it had begun to
+/// send is what has failed.
+fn left(gone: Gone) -> EventKind {
+    match (gone.error, gone.site) {
+        (Some(error), Some(site)) => EventKind::SendFailed { site, error },
+        (None, _) | (_, None) => EventKind::ClientDisconnected { phase: gone.phase },
+    }
 }
 
 /// The server's wish: what it means, and how the socket is closed.

@@ -35,13 +35,14 @@ pub(crate) struct Watched {
     reset: bool,
 }
 
-/// How a client left.
+/// How a client left, as things stood when reading told so: hyper lets go of the response before it says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gone {
-    /// It sent its last byte.
-    Ended,
-    /// An error: a reset, as a rule.
-    Lost(Fault),
+pub(crate) struct Gone {
+    pub(crate) phase: Phase,
+    /// The error, a reset as a rule. None if it sent its last byte.
+    pub(crate) error: Option<Fault>,
+    /// The part of a response that was next, if one was not finished.
+    pub(crate) site: Option<SendSite>,
 }
 
 impl Watched {
@@ -62,16 +63,6 @@ impl Watched {
     /// What could not be sent, if writing has told so.
     pub(crate) fn unsent(&self) -> Option<(SendSite, Fault)> {
         self.unsent
-    }
-
-    /// Whether something waits for the client to read.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked.is_some()
-    }
-
-    /// The part of the response that is next, or that waits for the client.
-    pub(crate) fn next_site(&self) -> SendSite {
-        self.blocked.unwrap_or_else(|| self.writing().expected())
     }
 
     /// Its drop will reset the socket: what is cut short must be seen as cut, and what nobody reads be forgotten.
@@ -137,7 +128,10 @@ impl AsyncRead for Watched {
                 Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded | Phase::Lingering => {}
             }
         } else {
-            this.gone = Some(read.as_ref().map_or_else(|error| Gone::Lost(error.into()), |()| Gone::Ended));
+            let phase = this.connection.phase();
+            let next = (phase == Phase::Body).then(|| this.writing().expected());
+            let error = read.as_ref().err().map(Fault::from);
+            this.gone.get_or_insert(Gone { phase, error, site: this.blocked.or(next) });
         }
         Poll::Ready(read)
     }
@@ -193,7 +187,7 @@ impl Drop for Watched {
         }
         // Whatever ended HTTP has been told by now. What is left is what nobody drives: an upgraded connection, or one whose
         // task was dropped.
-        let lost = self.unsent.is_some() || matches!(self.gone, Some(Gone::Lost(_)));
+        let lost = self.unsent.is_some() || self.gone.is_some_and(|gone| gone.error.is_some());
         connection.end(match connection.overdue().event() {
             _ if aborted => EventKind::ConnectionAborted { phase },
             Some(overdue) => overdue,

@@ -32,6 +32,33 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Closes its side, and goes on reading.
+    ///
+    /// # Panics
+    /// When the connection is broken.
+    pub async fn finish(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// Resets the connection. The server's side knows when this returns.
+    pub fn reset(self) {
+        if let Stream::Tcp(stream) = &self.stream {
+            stream.set_zero_linger().unwrap();
+        }
+    }
+
+    /// Sends `bytes` as far as the server takes them, and says how many it took before the connection broke.
+    pub async fn try_send(&mut self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.stream.write(&bytes[sent..]).await {
+                Ok(count) => sent += count,
+                Err(_) => break,
+            }
+        }
+        sent
+    }
+
     /// Reads until `end` has come and returns everything up to it.
     ///
     /// # Panics

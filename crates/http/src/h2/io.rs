@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::ledger::Ledger;
-use crate::io::{Gone, Watched};
+use super::ledger::{Departure, Ledger};
+use crate::io::Watched;
 
 /// Shows every byte that passes to the ledger.
 #[derive(Debug)]
@@ -28,9 +28,7 @@ impl AsyncRead for Booked {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
         match &buf.filled()[before..] {
-            [] => this
-                .ledger
-                .leave(read.as_ref().map_or_else(|error| Gone::Lost(error.into()), |()| Gone::Ended)),
+            [] => this.ledger.leave(if read.is_ok() { Departure::Ended } else { Departure::Lost }),
             bytes => this.ledger.read(bytes),
         }
         Poll::Ready(read)
@@ -43,7 +41,7 @@ impl AsyncWrite for Booked {
         let written = ready!(Pin::new(&mut this.io).poll_write(cx, buf));
         match &written {
             Ok(written) => this.ledger.written(&buf[..*written]),
-            Err(error) => this.ledger.leave(Gone::Lost(error.into())),
+            Err(_) => this.ledger.leave(Departure::Lost),
         }
         Poll::Ready(written)
     }
@@ -64,7 +62,7 @@ impl AsyncWrite for Booked {
                     left -= taken;
                 }
             }
-            Err(error) => this.ledger.leave(Gone::Lost(error.into())),
+            Err(_) => this.ledger.leave(Departure::Lost),
         }
         Poll::Ready(written)
     }

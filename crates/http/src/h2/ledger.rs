@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::frames::{self, Frame, Frames};
 use crate::connection::Connection;
-use crate::io::Gone;
 use crate::phase::Phase;
 use crate::{EventKind, Fault, SendSite};
 
@@ -55,7 +54,16 @@ struct Entries {
     /// The tick since which nothing was asked for.
     idle_since: u64,
     /// How the client left, once it has.
-    gone: Option<Gone>,
+    gone: Option<Departure>,
+}
+
+/// How a client left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It sent its last byte.
+    Ended,
+    /// By an error: a reset, as a rule.
+    Lost,
 }
 
 /// How far the response to a request is.
@@ -203,7 +211,7 @@ impl Ledger {
     }
 
     /// The client has left.
-    pub(crate) fn leave(&self, gone: Gone) {
+    pub(crate) fn leave(&self, gone: Departure) {
         self.entries().gone = Some(gone);
     }
 
@@ -237,8 +245,8 @@ impl Ledger {
             (None, Some(_)) if !entries.open.is_empty() || self.connection.phase() != Phase::Idle => {
                 EventKind::ClientDisconnected { phase: self.connection.phase() }
             }
-            (None, Some(Gone::Lost(_))) => EventKind::ClientDisconnected { phase: Phase::Idle },
-            (None, Some(Gone::Ended) | None) => EventKind::ConnectionClosed,
+            (None, Some(Departure::Lost)) => EventKind::ClientDisconnected { phase: Phase::Idle },
+            (None, Some(Departure::Ended) | None) => EventKind::ConnectionClosed,
         }
     }
 

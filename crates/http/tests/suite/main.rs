@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod drain;
+mod ending;
 mod http2;
 mod limits;
+mod sends;
 mod serving;
+mod slow;
+mod stage;
 
 use std::convert::Infallible;
 
