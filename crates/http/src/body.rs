@@ -19,8 +19,8 @@ use crate::{EventKind, Fault};
 #[derive(Debug)]
 pub struct RequestBody {
     body: Incoming,
-    /// None once it has ended, or if there never was one.
-    open: Option<Open>,
+    /// None once it has ended, or if there never was one. Boxed, since most requests have none and all of them are moved.
+    open: Option<Box<Open>>,
 }
 
 /// What is held while a body comes.
@@ -57,7 +57,8 @@ impl RequestBody {
         }
         let exchange = connection.upload.open();
         let left = connection.table().config().max_body_size;
-        Self { body, open: Some(Open { connection: Arc::clone(connection), exchange, begun: false, left }) }
+        let open = Open { connection: Arc::clone(connection), exchange, begun: false, left };
+        Self { body, open: Some(Box::new(open)) }
     }
 
     fn end(&mut self, stage: Stage) {

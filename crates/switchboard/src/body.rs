@@ -20,12 +20,16 @@ pub(crate) enum RequestBody {
     /// There is none.
     #[default]
     Empty,
-    /// As it comes from the client.
-    Streamed {
-        body: Received,
-        #[expect(dead_code, reason = "held for its Drop")]
-        lease: Option<Rc<Lease<Address>>>,
-    },
+    /// As it comes from the client. Boxed, since a request is moved a dozen times on its way and hardly any has one.
+    Streamed(Box<Streamed>),
+}
+
+/// A client's body, and the lease of the server that it goes to.
+#[derive(Debug)]
+pub(crate) struct Streamed {
+    body: Received,
+    #[expect(dead_code, reason = "held for its Drop")]
+    lease: Option<Rc<Lease<Address>>>,
 }
 
 /// A server's lease while an exchange lasts.
@@ -65,7 +69,7 @@ impl RequestBody {
             return (Self::Empty, lease.map(Held::Alone));
         }
         let lease = lease.map(Rc::new);
-        (Self::Streamed { body, lease: lease.clone() }, lease.map(Held::Shared))
+        (Self::Streamed(Box::new(Streamed { body, lease: lease.clone() })), lease.map(Held::Shared))
     }
 }
 
@@ -79,21 +83,21 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed { body, .. } => cleaned(Pin::new(body).poll_frame(cx)),
+            Self::Streamed(streamed) => cleaned(Pin::new(&mut streamed.body).poll_frame(cx)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streamed { body, .. } => body.is_end_stream(),
+            Self::Streamed(streamed) => streamed.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streamed { body, .. } => body.size_hint(),
+            Self::Streamed(streamed) => streamed.body.size_hint(),
         }
     }
 }
