@@ -1,5 +1,7 @@
 //! `[admin]`: the API through which Ostler is watched and told to stop things.
 
+use std::time::Duration;
+
 use ostler_net::{Address, HostName};
 
 use crate::section::section;
@@ -17,5 +19,17 @@ section! {
 
         /// How many of the last events are kept for those who come back to `/events` with an id.
         events_buffer: usize = 1_024, from 1 to 1_000_000;
+
+        /// How many of the last failures are kept for `/failures`.
+        failures_buffer: usize = 64, from 1 to 100_000;
+
+        /// How many of the last lines of a server's output are shown. More than `pool.output_lines` are not kept.
+        output_lines: usize = 200, from 1 to 100_000;
+
+        /// How many connections each listener has at once; the next one is answered 503 and closed.
+        max_connections: usize = 256, from 1 to 65_536;
+
+        /// How long answers may go on once everything else has ended, so that who does not read them does not keep Ostler.
+        drain_timeout: Duration = "1s", from "0s" to "1m";
     }
 }

@@ -36,7 +36,8 @@ section! {
         /// How long a server may take to become ready.
         start_timeout: Duration = "30s", from "1ms" to "1h" because "a server without time to start never starts";
 
-        /// How long the requests of a server that stops may go on.
+        /// How long the requests of a server that stops may go on. Event streams that were asked for by GET, and WebSockets, are
+        /// told to end at once.
         drain_timeout: Duration = "10s", from "0s" to "1d";
 
         /// How long a process may take to end after it is asked to, before it is killed.

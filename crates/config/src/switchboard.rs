@@ -27,10 +27,11 @@ section! {
         /// `shop.localhost` then both go to the server of host `shop`. IP addresses are never cut.
         first_label: bool = false;
 
-        /// What is done with `Forwarded` and `X-Forwarded-*`.
+        /// What is done with `Forwarded`, `X-Forwarded-*` and `X-Real-IP`; the last is never written. Other spellings that some
+        /// servers take for these or for other fields of ours, such as `X_Forwarded_For`, are dropped in any case.
         forwarded: Forwarded = "append";
 
-        /// The peers whose `Forwarded`, `X-Forwarded-*` and request ids are believed: addresses, networks, or `"unix"` for
+        /// The peers whose `Forwarded`, `X-Forwarded-*`, `X-Real-IP` and request ids are believed: addresses, networks, or `"unix"` for
         /// whoever connects to a Unix socket. What others send in these headers is dropped.
         trusted_proxies: Vec<TrustedProxy> = [], from 0 to 256;
 
@@ -46,6 +47,10 @@ section! {
         /// How long a request waits for its server: for a free place, for the start and for its readiness together.
         wait_timeout: Duration = "30s", from "1ms" to "1h" because "the first request of a server has to wait for its start";
 
+        /// How many times a request may pass through Ostler, which it finds in `Via`. One that comes back once more is in a loop
+        /// and is answered 508. A server behind Ostler that passes requests on to another host of it needs more than 1.
+        max_passes: usize = 10, from 1 to 100;
+
         /// How many connections are open at once; the next one is answered 503 and closed.
         max_connections: usize = 10_000, from 1 to 1_000_000;
 
@@ -54,6 +59,9 @@ section! {
 
         /// How long a connection without a request stays open.
         idle_timeout: Duration = "75s", from "1ms" to "1d";
+
+        /// How long a WebSocket that one side has closed waits for the last words of the other side.
+        half_closed_timeout: Duration = "1s", from "0s" to "1h";
 
         /// How long connecting to a ready server may take.
         upstream_connect_timeout: Duration = "5s", from "1ms" to "10m";
@@ -65,7 +73,7 @@ section! {
         upstream_max_idle: usize = 64, from 1 to 65_536;
 
         /// How long requests in flight may go on once Ostler is asked to end; what is left then is cut, and the exit code
-        /// is 3.
+        /// is 3. Event streams that were asked for by GET, and WebSockets, are told to end at once.
         drain_timeout: Duration = "30s", from "0s" to "1d";
 
         /// How long the successor that `ostler replace` starts may take until it serves. If it takes longer it is ended, and nothing
@@ -82,7 +90,7 @@ section! {
 }
 
 choice! {
-    /// What is done with `Forwarded` and `X-Forwarded-*`.
+    /// What is done with `Forwarded`, `X-Forwarded-*` and `X-Real-IP`.
     pub enum Forwarded {
         /// Keep what a trusted proxy has sent, drop what others have, and add the client's address.
         Append = "append",

@@ -35,15 +35,21 @@ where
     type Body = B;
 }
 
+/// How many header fields hyper takes when it is not told.
+const HYPERS_HEADERS: usize = 100;
+
 /// The protocol's settings for every connection of a server.
 pub(crate) fn protocol(config: &ServerConfig) -> http1::Builder {
     let mut builder = http1::Builder::new();
     // hyper's own header timeout would arm and drop a timer with every request; the table's sweep does it instead.
     builder
         .header_read_timeout(None)
-        .max_headers(config.max_headers)
         .max_buf_size(config.max_head_size.max(8 * 1024))
         .max_header_size(config.max_head_size);
+    if config.max_headers != HYPERS_HEADERS {
+        // Asked for a number, even its own, hyper fills two tables of that size for each request.
+        builder.max_headers(config.max_headers);
+    }
     builder
 }
 

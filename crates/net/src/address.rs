@@ -1,7 +1,7 @@
 //! An address a server listens on, written the same way in configuration, events and errors.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -36,6 +36,29 @@ impl Address {
         match self {
             Self::Tcp(address) => Some(address.port()),
             Self::Unix(_) => None,
+        }
+    }
+
+    /// Whether who connects to this address is known to reach `listener`, which is an address that this process listens on.
+    ///
+    /// An unspecified address is every address of this machine to a listener, of which only those of loopback can be told
+    /// without asking the system, and loopback itself to who connects. A listener on `[::]` is taken to accept IPv4 too, as
+    /// it does unless the system is told otherwise. Nothing is known of port 0.
+    pub fn reaches(&self, listener: &Self) -> bool {
+        match (self, listener) {
+            (Self::Tcp(target), Self::Tcp(listener)) => {
+                let ip = match target.ip().to_canonical() {
+                    IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                    IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+                    ip => ip,
+                };
+                let own = listener.ip().to_canonical();
+                let everywhere = own.is_unspecified() && (own.is_ipv6() || ip.is_ipv4());
+                let port = listener.port();
+                port != 0 && port == target.port() && (own == ip || (everywhere && ip.is_loopback()))
+            }
+            (Self::Unix(target), Self::Unix(listener)) => target == listener,
+            (Self::Tcp(_), Self::Unix(_)) | (Self::Unix(_), Self::Tcp(_)) => false,
         }
     }
 
@@ -105,6 +128,29 @@ mod tests {
     fn a_host_name_is_not_an_address() {
         assert_eq!("localhost:80".parse::<Address>(), Err(AddressError::Syntax("localhost:80".to_owned())));
         assert_eq!("unix:".parse::<Address>(), Err(AddressError::NoPath));
+    }
+
+    #[test]
+    fn a_listener_everywhere_is_reached_through_loopback() {
+        let reaches = |target: &str, listener: &str| {
+            target.parse::<Address>().unwrap().reaches(&listener.parse().unwrap())
+        };
+        for target in ["127.0.0.1:80", "127.8.8.8:80", "0.0.0.0:80", "[::ffff:127.0.0.1]:80"] {
+            assert!(reaches(target, "0.0.0.0:80") && reaches(target, "[::]:80"), "{target}");
+        }
+        assert!(reaches("[::1]:80", "[::]:80") && reaches("[::]:80", "[::1]:80"));
+        assert!(reaches("192.0.2.1:80", "192.0.2.1:80") && reaches("unix:/a", "unix:/a"));
+        for (target, listener) in [
+            ("192.0.2.1:80", "0.0.0.0:80"),
+            ("127.0.0.1:81", "0.0.0.0:80"),
+            ("127.0.0.2:80", "127.0.0.1:80"),
+            ("[::1]:80", "0.0.0.0:80"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+            ("unix:/a", "unix:/b"),
+            ("unix:/a", "0.0.0.0:80"),
+        ] {
+            assert!(!reaches(target, listener), "{target} {listener}");
+        }
     }
 
     #[test]

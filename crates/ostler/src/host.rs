@@ -70,6 +70,16 @@ pub enum HostError {
         /// What the resolver said.
         source: io::Error,
     },
+    /// The name in the `url` of a server leads back here.
+    #[error("the `url` of {host}, {name}, leads to Ostler itself, which listens on {address}")]
+    Loop {
+        /// The host pattern of the server.
+        host: String,
+        /// The name and the port.
+        name: String,
+        /// The listener.
+        address: Address,
+    },
     /// A command that cannot be started.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -93,7 +103,8 @@ impl Host {
         let admin_listeners = listen("admin.listen", &config.admin.listen).await?;
         let listeners = listen("switchboard.listen", &config.switchboard.listen).await?;
         sockets.finish()?;
-        let routes = routes(config).await?;
+        let own = admin_listeners.iter().chain(&listeners).map(Listener::address);
+        let routes = routes(config, &own.collect::<Vec<_>>()).await?;
 
         let launcher = Launcher::open(scope, launcher_config(config, guard)).await?;
         let servers = Servers::new(config, launcher)?;
@@ -159,7 +170,8 @@ async fn listen(
     Ok(listeners)
 }
 
-async fn routes(config: &Config) -> Result<Routes<Target>, HostError> {
+/// Where each server is; `own` is where this Ostler listens.
+async fn routes(config: &Config, own: &[&Address]) -> Result<Routes<Target>, HostError> {
     let mut routes = Routes::new();
     for server in &config.servers {
         let target = match &server.target {
@@ -170,7 +182,12 @@ async fn routes(config: &Config) -> Result<Routes<Target>, HostError> {
                 let lookup = |source| HostError::Lookup { name: name.clone(), source };
                 let mut addresses = tokio::net::lookup_host(&name).await.map_err(lookup)?;
                 let none = || lookup(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-                Target::Fixed(addresses.next().ok_or_else(none)?.into())
+                let address = Address::Tcp(addresses.next().ok_or_else(none)?);
+                if let Some(listener) = own.iter().find(|listener| address.reaches(listener)) {
+                    let (host, address) = (server.host.to_string(), Address::clone(listener));
+                    return Err(HostError::Loop { host, name: name.clone(), address });
+                }
+                Target::Fixed(address)
             }
         };
         routes.insert(server.host.clone(), target);
@@ -224,6 +241,8 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             max_idle: switchboard.upstream_max_idle,
         },
         wait_timeout: switchboard.wait_timeout,
+        half_closed_timeout: switchboard.half_closed_timeout,
+        max_passes: switchboard.max_passes,
         trust: Trust {
             networks: networks.collect(),
             unix: switchboard.trusted_proxies.contains(&TrustedProxy::Unix),
@@ -250,5 +269,19 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
             default_host: switchboard.default_host.as_ref().map(|host| host.as_str().to_owned()),
         },
         ..SwitchboardConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_configuration_says_of_the_switchboard_reaches_it() {
+        let text = "[switchboard]\nhalf_closed_timeout = \"7s\"\nmax_passes = 3\nwait_timeout = \"9s\"\n";
+        let switchboard = switchboard_config(&Config::parse(text, "ostler.toml").unwrap());
+        assert_eq!(switchboard.half_closed_timeout, Duration::from_secs(7));
+        assert_eq!(switchboard.max_passes, 3);
+        assert_eq!(switchboard.wait_timeout, Duration::from_secs(9));
     }
 }

@@ -92,7 +92,7 @@ impl Servers {
         Ok(Self { rules, launcher, outputs: Outputs::default() })
     }
 
-    /// What the child that serves `key` has written, if it is ready.
+    /// What the child that serves `key`, or is about to, has written.
     pub(crate) fn output(&self, key: &Key) -> Option<Logs> {
         self.outputs.of(key.as_str())
     }
@@ -159,9 +159,9 @@ impl Factory for Servers {
         Ok(match &rule.kind {
             Kind::Command(spec) => {
                 let host = start.key.to_string();
-                let child = self.launcher.start(spec, &host, &start).await?;
-                self.outputs.keep(&start, child.logs())?;
-                Running::Child(child)
+                self.outputs.forget_at_the_end(&start)?;
+                let hear = |logs| self.outputs.keep(&start, logs);
+                Running::Child(self.launcher.start_heard(spec, &host, &start, hear).await?)
             }
             Kind::Echo => {
                 Running::InProcess(InProcess::start(&start, self.launcher.ports(), Echo::new).await?)

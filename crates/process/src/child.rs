@@ -46,7 +46,7 @@ impl Child {
 
     /// What it writes. The handle outlives the child.
     pub fn logs(&self) -> Logs {
-        Logs { sink: Arc::clone(&self.running.sink) }
+        Logs::of(&self.running)
     }
 
     /// Resolves when the process we started has ended, with the last it wrote. Cancel safe.
@@ -117,6 +117,10 @@ pub struct Logs {
 }
 
 impl Logs {
+    pub(crate) fn of(running: &Running) -> Self {
+        Self { sink: Arc::clone(&running.sink) }
+    }
+
     /// The lines that are kept, oldest first, both streams as they were read.
     pub fn lines(&self) -> Vec<LogLine> {
         self.sink.ring.lines()

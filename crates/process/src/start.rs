@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::census::Quarry;
-use crate::child::Child;
+use crate::child::{Child, Logs};
 use crate::environment::find_program;
 use crate::error::StartError;
 use crate::launcher::{Inner, Launcher};
@@ -35,10 +35,25 @@ impl Launcher {
     /// # Errors
     /// It could not be started, ended or was not ready before `start.deadline`. Then it is gone, all of it.
     pub async fn start(&self, spec: &ChildSpec, host: &str, start: &Start) -> Result<Child, StartError> {
+        self.start_heard(spec, host, start, |_| {}).await
+    }
+
+    /// As [`Launcher::start`], and `hear` is given the output of each process that is tried, before it can write any: a port that
+    /// another program takes first makes it more than one.
+    ///
+    /// # Errors
+    /// As [`Launcher::start`].
+    pub async fn start_heard(
+        &self,
+        spec: &ChildSpec,
+        host: &str,
+        start: &Start,
+        mut hear: impl FnMut(Logs) + Send,
+    ) -> Result<Child, StartError> {
         let began = Instant::now();
         let mut attempt = 1;
         loop {
-            match self.attempt(spec, host, start, began).await {
+            match self.attempt(spec, host, start, began, &mut hear).await {
                 Err(StartError::PortTakenByOther { port, .. }) if attempt < self.inner.port_attempts => {
                     tracing::info!(key = %start.key, port, "another program took the port, trying the next");
                     attempt += 1;
@@ -54,12 +69,14 @@ impl Launcher {
         host: &str,
         start: &Start,
         began: Instant,
+        hear: &mut (dyn FnMut(Logs) + Send),
     ) -> Result<Child, StartError> {
         let inner = &self.inner;
         let listening = inner.listening(spec.endpoint())?;
         let expected = Expected::from(&listening);
         let program = inner.program(spec, host, start, &listening)?;
         let running = Arc::new(inner.running(spec, start, listening));
+        hear(Logs::of(&running));
 
         // Before the process exists: whatever happens to this start from here on, its scope ends what it began.
         let ended = Arc::clone(&running);

@@ -2,16 +2,17 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use ostler_http::Connection;
 use ostler_net::Address;
-use ostler_pool::Lease;
+use ostler_pool::{Lease, Slot};
 use ostler_upstream::Reply;
+
+use crate::endless::Endless;
+use crate::trailers;
 
 /// A request body on its way to a server.
 #[derive(Debug, Default)]
@@ -31,9 +32,9 @@ pub(crate) enum RequestBody {
 #[derive(Debug)]
 pub(crate) enum Held {
     /// Over when the response is.
-    Alone(#[expect(dead_code, reason = "held for its Drop")] Lease<Address>),
+    Alone(Lease<Address>),
     /// Over when both bodies are: a server may answer before it has the whole request.
-    Shared(#[expect(dead_code, reason = "held for its Drop")] Rc<Lease<Address>>),
+    Shared(Rc<Lease<Address>>),
 }
 
 /// A response body on its way to the client. It holds the server's lease until its last byte, or until it is dropped.
@@ -48,8 +49,8 @@ enum Kind {
         reply: Reply<RequestBody>,
         #[expect(dead_code, reason = "held for its Drop")]
         lease: Option<Held>,
-        /// Set for a stream that has no end of its own: it ends when this connection's server drains.
-        until_drained: Option<Arc<Connection>>,
+        /// Set for a stream that has no end of its own.
+        endless: Option<Box<Endless>>,
     },
     /// What the switchboard itself answers.
     Own(Option<Bytes>),
@@ -66,11 +67,6 @@ impl RequestBody {
         let lease = lease.map(Rc::new);
         (Self::Streamed { body, lease: lease.clone() }, lease.map(Held::Shared))
     }
-
-    /// Whether only its end will tell its length.
-    pub(crate) fn is_of_unknown_length(&self) -> bool {
-        self.size_hint().exact().is_none()
-    }
 }
 
 impl Body for RequestBody {
@@ -83,7 +79,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Streamed { body, .. } => Pin::new(body).poll_frame(cx),
+            Self::Streamed { body, .. } => cleaned(Pin::new(body).poll_frame(cx)),
         }
     }
 
@@ -102,15 +98,27 @@ impl Body for RequestBody {
     }
 }
 
+// === impl Held ===
+
+impl Held {
+    /// The server's slot, which tells when it is to go.
+    pub(crate) fn slot(&self) -> &Slot<Address> {
+        match self {
+            Self::Alone(lease) => lease.slot(),
+            Self::Shared(lease) => lease.slot(),
+        }
+    }
+}
+
 // === impl ResponseBody ===
 
 impl ResponseBody {
     pub(crate) fn reply(
         reply: Reply<RequestBody>,
         lease: Option<Held>,
-        until_drained: Option<Arc<Connection>>,
+        endless: Option<Box<Endless>>,
     ) -> Self {
-        Self(Kind::Reply { reply, lease, until_drained })
+        Self(Kind::Reply { reply, lease, endless })
     }
 
     pub(crate) fn own(body: Bytes) -> Self {
@@ -131,10 +139,14 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut self.get_mut().0 {
-            Kind::Reply { until_drained: Some(connection), .. } if connection.is_draining() => {
-                Poll::Ready(None)
+            Kind::Reply { reply, endless, .. } => {
+                if let Some(endless) = endless
+                    && endless.is_over(cx)
+                {
+                    return Poll::Ready(None);
+                }
+                cleaned(Pin::new(reply).poll_frame(cx))
             }
-            Kind::Reply { reply, .. } => Pin::new(reply).poll_frame(cx),
             Kind::Own(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }
     }
@@ -152,4 +164,16 @@ impl Body for ResponseBody {
             Kind::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
         }
     }
+}
+
+type FramePoll = Poll<Option<Result<Frame<Bytes>, hyper::Error>>>;
+
+/// Takes out of trailers what must not be in them.
+fn cleaned(mut polled: FramePoll) -> FramePoll {
+    if let Poll::Ready(Some(Ok(frame))) = &mut polled
+        && let Some(trailers) = frame.trailers_mut()
+    {
+        trailers::clean(trailers);
+    }
+    polled
 }

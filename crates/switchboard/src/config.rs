@@ -19,6 +19,9 @@ pub struct SwitchboardConfig {
     pub wait_timeout: Duration,
     /// How long a WebSocket that one side has closed waits for the other side.
     pub half_closed_timeout: Duration,
+    /// How many times a request may pass: it is counted by the elements of `Via` that are the switchboard's, so other Ostlers on
+    /// its way count too. One that comes once more is in a loop.
+    pub max_passes: usize,
     /// Hosts that one worker thread remembers the way to. Others are looked up again.
     pub remembered_hosts: usize,
     /// The proxies in front of this one whose word is taken.
@@ -36,13 +39,15 @@ pub struct SwitchboardConfig {
 }
 
 impl Default for SwitchboardConfig {
-    /// The defaults of its parts, 30 s to wait, 1 s for the other side of a WebSocket, 4,096 hosts remembered.
+    /// The defaults of its parts, 30 s to wait, 1 s for the other side of a WebSocket, 10 passes, 4,096 hosts
+    /// remembered.
     fn default() -> Self {
         Self {
             server: ServerConfig::default(),
             endpoint: EndpointConfig::default(),
             wait_timeout: Duration::from_secs(30),
             half_closed_timeout: Duration::from_secs(1),
+            max_passes: 10,
             remembered_hosts: 4096,
             trust: Trust::default(),
             forwarding: Forwarding::default(),
@@ -54,7 +59,8 @@ impl Default for SwitchboardConfig {
     }
 }
 
-/// What is done with `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239).
+/// What is done with `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239). `X-Real-IP` and the rest of `X-Forwarded-*`
+/// are kept or dropped in the same way, and never written. Spellings such as `X_Forwarded_For` are always dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     /// What a trusted proxy has sent is kept and the client's address added; what others have sent is dropped first, since

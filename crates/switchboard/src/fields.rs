@@ -5,6 +5,8 @@
 
 use http::HeaderMap;
 
+use crate::claims::Claims;
+
 /// A set of header fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fields(u32);
@@ -24,9 +26,21 @@ impl Fields {
     pub(crate) const X_FORWARDED_FOR: Self = Self(1 << 11);
     pub(crate) const TRACEPARENT: Self = Self(1 << 12);
     pub(crate) const TRACESTATE: Self = Self(1 << 13);
+    /// Any that [`Claims`] has to clean out.
+    pub(crate) const CLAIMS: Self = Self(1 << 14);
 
-    /// The fields of `headers` that are named here.
+    /// The fields of a request that are named here.
+    pub(crate) fn of_request(headers: &HeaderMap, claims: &Claims) -> Self {
+        Self::found(headers, |name| if claims.concern(name) { Self::CLAIMS } else { Self::default() })
+    }
+
+    /// The fields of `headers` that are named here, claims aside.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self::found(headers, |_| Self::default())
+    }
+
+    #[inline]
+    fn found(headers: &HeaderMap, other: impl Fn(&str) -> Self) -> Self {
         headers.keys().fold(Self::default(), |fields, name| {
             let field = match name.as_str() {
                 "connection" => Self::CONNECTION,
@@ -43,7 +57,7 @@ impl Fields {
                 "x-forwarded-for" => Self::X_FORWARDED_FOR,
                 "traceparent" => Self::TRACEPARENT,
                 "tracestate" => Self::TRACESTATE,
-                _ => Self::default(),
+                name => other(name),
             };
             Self(fields.0 | field.0)
         })

@@ -14,6 +14,9 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const PROTO: HeaderValue = HeaderValue::from_static("http");
 const BY_US: HeaderValue = HeaderValue::from_static("1.1 ostler");
 
+/// What stands for us in `Via`, behind the protocol.
+const PSEUDONYM: &[u8] = b"ostler";
+
 /// The fields of one client connection: they are the same in each of its requests, so they are written once.
 #[derive(Debug)]
 pub(crate) struct Introduction {
@@ -41,6 +44,11 @@ impl Introduction {
         };
         let address = HeaderValue::try_from(address).expect("an IP address is visible ASCII");
         Self { rule, address, node, last: RefCell::default() }
+    }
+
+    /// Whether what the client says of the one that it speaks for is passed on.
+    pub(crate) fn believes(&self) -> bool {
+        self.rule == Forwarding::Append
     }
 
     /// Writes the fields into a request for `host`, the value of its `Host` field; `fields` are those it has.
@@ -88,6 +96,16 @@ impl Introduction {
             }
         }
     }
+}
+
+/// How many times a request has passed here, or another Ostler, by what its `Via` fields say.
+pub(crate) fn passes(headers: &HeaderMap) -> usize {
+    let elements = headers.get_all(VIA).iter().flat_map(|via| via.as_bytes().split(|byte| *byte == b','));
+    let by_us = |element: &&[u8]| {
+        let mut words = element.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.nth(1) == Some(PSEUDONYM)
+    };
+    elements.filter(by_us).count()
 }
 
 /// Adds a list element: to the field if there is one, since some servers read only the first of several.

@@ -69,10 +69,28 @@ fn names_http_2(protocols: &HeaderValue) -> bool {
     protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"h2c"))
 }
 
+/// The protocol that a 426 response wants its client to switch to (RFC 9110, section 15.5.22), whether or not `Connection`
+/// names the field: some servers forget it. One that we would not forward is not asked for.
+pub(crate) fn required(headers: &HeaderMap, fields: Fields) -> Option<HeaderValue> {
+    if !fields.has(Fields::UPGRADE) {
+        return None;
+    }
+    headers.get_all(UPGRADE).iter().find(|protocols| !names_http_2(protocols)).cloned()
+}
+
 /// Asks the next hop to switch too.
 pub(crate) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
+}
+
+/// Says that `TE`, if a stripped request still has it, is for the next hop alone (RFC 9110, section 10.1.4).
+pub(crate) fn name_te(headers: &mut HeaderMap) {
+    if headers.contains_key(TE) {
+        let both = headers.contains_key(CONNECTION);
+        let named = if both { "upgrade, TE" } else { "TE" };
+        headers.insert(CONNECTION, HeaderValue::from_static(named));
+    }
 }
 
 /// Whether `Connection` may name fields: nearly always it is one word that does not.

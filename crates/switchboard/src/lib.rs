@@ -19,8 +19,10 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod claims;
 mod config;
 mod counters;
+mod endless;
 mod fields;
 mod forwarded;
 mod frames;
@@ -30,8 +32,10 @@ mod proxy;
 mod request;
 mod route;
 mod service;
+mod spelling;
 mod switchboard;
 mod trace;
+mod trailers;
 mod tunnel;
 mod way;
 mod ways;

@@ -14,6 +14,10 @@ use serde::Serialize;
 pub enum Problem {
     /// The request is one that must not be forwarded.
     BadRequest(&'static str),
+    /// The request expects something other than 100-continue. Nothing was started.
+    ExpectationFailed,
+    /// The request has passed here too often. Nothing was started.
+    LoopDetected,
     /// No rule has this host. Nothing was started.
     UnknownHost,
     /// The server could not be started.
@@ -81,6 +85,8 @@ impl Problem {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::LoopDetected => StatusCode::LOOP_DETECTED,
             Self::UnknownHost => StatusCode::NOT_FOUND,
             Self::StartFailed | Self::Unreachable | Self::UpstreamDied => StatusCode::BAD_GATEWAY,
             Self::StartTimedOut | Self::WaitTimedOut => StatusCode::GATEWAY_TIMEOUT,
@@ -92,6 +98,8 @@ impl Problem {
     pub fn name(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad-request",
+            Self::ExpectationFailed => "expectation-failed",
+            Self::LoopDetected => "loop-detected",
             Self::UnknownHost => "unknown-host",
             Self::StartFailed => "start-failed",
             Self::BackingOff(_) => "backing-off",
@@ -105,8 +113,10 @@ impl Problem {
     }
 
     /// Every name there is, for metrics that start at zero.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 12] = [
         "bad-request",
+        "expectation-failed",
+        "loop-detected",
         "unknown-host",
         "start-failed",
         "backing-off",
@@ -121,6 +131,8 @@ impl Problem {
     fn title(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "Bad request",
+            Self::ExpectationFailed => "Expectation failed",
+            Self::LoopDetected => "Loop detected",
             Self::UnknownHost => "Unknown host",
             Self::StartFailed => "The server could not be started",
             Self::BackingOff(_) => "The server keeps failing to start",
@@ -136,6 +148,8 @@ impl Problem {
     fn detail(self) -> &'static str {
         match self {
             Self::BadRequest(why) => why,
+            Self::ExpectationFailed => "the only expectation that can be met is 100-continue",
+            Self::LoopDetected => "the request has come back here, by way of the servers it was passed on to",
             Self::UnknownHost => "no server is configured for this host name",
             Self::StartFailed => "the operator finds the reason under this request id",
             Self::BackingOff(_) => "the next start is tried after a pause",
@@ -153,6 +167,8 @@ impl Problem {
             Self::BackingOff(after) | Self::Full(after) => Some(after),
             Self::Draining => Some(Duration::from_secs(1)),
             Self::BadRequest(_)
+            | Self::ExpectationFailed
+            | Self::LoopDetected
             | Self::UnknownHost
             | Self::StartFailed
             | Self::StartTimedOut

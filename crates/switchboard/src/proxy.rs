@@ -5,16 +5,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::{Body, Incoming};
 use ostler_http::Connection;
 use ostler_net::Address;
 use ostler_pool::{Factory, Key, Pool, Resource};
-use ostler_upstream::SendError;
+use ostler_upstream::{Repeat, SendError};
 
 use crate::body::{RequestBody, ResponseBody};
+use crate::claims::Claims;
 use crate::config::SwitchboardConfig;
 use crate::counters::Counters;
+use crate::endless::{self, Endless};
 use crate::fields::Fields;
 use crate::forwarded::Introduction;
 use crate::problem::Refusal;
@@ -32,6 +34,7 @@ pub(crate) struct Proxy<F: Factory> {
     pool: Pool<F>,
     ways: RefCell<Ways>,
     inventor: RefCell<trace::Inventor>,
+    claims: Claims,
     /// The switchboard sums them up.
     counters: Arc<Counters>,
 }
@@ -56,7 +59,8 @@ where
         counters: Arc<Counters>,
     ) -> Self {
         let ways = RefCell::new(Ways::new(config.remembered_hosts));
-        Self { config, routes, pool, ways, inventor: RefCell::default(), counters }
+        let claims = Claims::new(config.request_id_header.clone());
+        Self { config, routes, pool, ways, inventor: RefCell::default(), claims, counters }
     }
 
     pub(crate) fn session(&self, connection: &Arc<Connection>) -> Session {
@@ -80,9 +84,9 @@ where
             trace_context: self.config.trace_context,
             trusted: session.trusted,
         };
-        let fields = Fields::of(request.headers());
+        let fields = Fields::of_request(request.headers(), &self.claims);
         let id = identities.identify(request.headers_mut(), fields, &mut self.inventor.borrow_mut());
-        let host = request::admit(&mut request, fields);
+        let host = request::admit(&mut request, fields, self.config.max_passes);
         let forwarded = match &host {
             Ok(host) => self.forward(session, request, fields, host).await,
             Err(problem) => Err((*problem).into()),
@@ -115,26 +119,43 @@ where
         let may_switch = request.version() == Version::HTTP_11;
         let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
-        let (mut parts, body) = request.into_parts();
-        parts.version = Version::HTTP_11;
-        hop::strip(&mut parts.headers, fields, &self.config.request_id_header);
+        let is_get = *request.method() == Method::GET;
+        *request.version_mut() = Version::HTTP_11;
+        let headers = request.headers_mut();
+        if fields.has(Fields::CLAIMS) {
+            self.claims.clean(headers, session.introduction.believes());
+        }
+        hop::strip(headers, fields, &self.config.request_id_header);
         if fields.has(Fields::EXPECT) {
             // The client is told to go on when the server's connection takes the first of the body.
-            parts.headers.remove(EXPECT);
+            headers.remove(EXPECT);
         }
-        session.introduction.introduce(&mut parts.headers, fields, host);
+        session.introduction.introduce(headers, fields, host);
+        let repeat = if protocol.is_some() { Repeat::Never } else { Repeat::IfIdempotent };
         if let Some(protocol) = protocol {
-            hop::set_upgrade(&mut parts.headers, protocol);
+            hop::set_upgrade(headers, protocol);
         }
-        let (body, lease) = RequestBody::new(body, lease);
-        if body.is_of_unknown_length() {
+        if fields.has(Fields::TE) {
+            hop::name_te(headers);
+        }
+        if request.body().size_hint().exact().is_none() {
             // hyper would frame it by itself, but not for the methods that hardly ever have one.
-            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
+        let mut held = None;
+        let request = request.map(|body| {
+            let (body, lease) = RequestBody::new(body, lease);
+            held = lease;
+            body
+        });
 
-        let mut response = endpoint.send(Request::from_parts(parts, body)).await.map_err(unsent)?;
+        let mut response = endpoint.send(request, repeat).await.map_err(unsent)?;
         let fields = Fields::of(response.headers());
         let switched = hop::upgrade(response.headers(), fields);
+        let required = match response.status() {
+            StatusCode::UPGRADE_REQUIRED if may_switch => hop::required(response.headers(), fields),
+            _ => None,
+        };
         hop::strip(response.headers_mut(), fields, &self.config.request_id_header);
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -145,12 +166,31 @@ where
             let upgraded = session.connection.upgrade();
             let protocol = Protocol::of(&switched);
             let half_closed = self.config.half_closed_timeout;
-            tokio::task::spawn_local(tunnel(client, server, protocol, upgraded, lease, half_closed));
+            let dismissed = endless::dismissed(held.as_ref());
+            tokio::task::spawn_local(tunnel(
+                client,
+                server,
+                protocol,
+                upgraded,
+                held,
+                dismissed,
+                half_closed,
+            ));
             hop::set_upgrade(response.headers_mut(), switched);
             return Ok(response.map(|_| ResponseBody::empty()));
         }
-        let until_drained = is_event_stream(response.headers()).then(|| Arc::clone(&session.connection));
-        Ok(response.map(|reply| ResponseBody::reply(reply, lease, until_drained)))
+        if let Some(required) = required {
+            hop::set_upgrade(response.headers_mut(), required);
+        }
+        // An event stream that is the answer to something else, such as a call of a tool, ends when that is answered, and is a
+        // response in flight like any other.
+        let is_long = response.body().size_hint().exact().is_none();
+        let endless = if is_long && is_get && is_event_stream(response.headers()) {
+            Some(Endless::new(&session.connection, held.as_ref()))
+        } else {
+            None
+        };
+        Ok(response.map(|reply| ResponseBody::reply(reply, held, endless)))
     }
 
     /// The way to the server that a request names.

@@ -1,6 +1,6 @@
 //! What a request must be to be forwarded, and which server it names.
 
-use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
@@ -9,12 +9,17 @@ use ostler_net::{HostName, requested_host};
 use crate::Problem;
 use crate::config::Naming;
 use crate::fields::Fields;
+use crate::forwarded;
 
 /// Brings a request into origin form with exactly one `Host`, and returns that.
 ///
 /// `fields` are the request's. hyper lets some requests through that other servers may read differently; they are refused here rather than passed
 /// on (RFC 9112, sections 3.2 and 6.1).
-pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<HeaderValue, Problem> {
+pub(crate) fn admit<B>(
+    request: &mut Request<B>,
+    fields: Fields,
+    max_passes: usize,
+) -> Result<HeaderValue, Problem> {
     if request.method() == Method::CONNECT {
         return Err(Problem::BadRequest("CONNECT is for forward proxies, and this is none"));
     }
@@ -28,12 +33,18 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
     if request.uri().path() == "*" && request.method() != Method::OPTIONS {
         return Err(Problem::BadRequest("only OPTIONS asks about the server as a whole"));
     }
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(host.clone()),
-        (Some(_), Some(_)) => return Err(Problem::BadRequest("more than one Host field")),
-        (None, _) => None,
-    };
+    if fields.has(Fields::EXPECT) && !request.headers().get_all(EXPECT).iter().all(is_known_expectation) {
+        return Err(Problem::ExpectationFailed);
+    }
+    if fields.has(Fields::VIA) && forwarded::passes(request.headers()) >= max_passes {
+        return Err(Problem::LoopDetected);
+    }
+    let headers = request.headers();
+    let host = headers.get(HOST).cloned();
+    // Looked for only where some field or other is there twice.
+    if headers.len() > headers.keys_len() && headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(Problem::BadRequest("more than one Host field"));
+    }
     if let Some(authority) = request.uri().authority() {
         if request.uri().scheme().is_none() {
             return Err(Problem::BadRequest("only CONNECT has a host alone as its target"));
@@ -56,6 +67,12 @@ pub(crate) fn admit<B>(request: &mut Request<B>, fields: Fields) -> Result<Heade
         }
         None => Err(Problem::BadRequest("no Host field")),
     }
+}
+
+/// Whether each member is the one expectation that there is (RFC 9110, section 10.1.1).
+fn is_known_expectation(expect: &HeaderValue) -> bool {
+    let mut members = expect.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    members.all(|member| member.is_empty() || member.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The names under which a request's rule is searched, one after another: the host, its first label, what the application
@@ -86,7 +103,7 @@ mod tests {
 
     fn admit(request: &mut Request<()>) -> Result<HeaderValue, Problem> {
         let fields = Fields::of(request.headers());
-        super::admit(request, fields)
+        super::admit(request, fields, 1)
     }
 
     fn request(target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {

@@ -50,12 +50,13 @@ impl Identities<'_> {
         inventor: &mut Inventor,
     ) -> Option<HeaderValue> {
         let header = self.request_id_header;
-        let given = headers.get(header).filter(|id| is_request_id(id.as_bytes())).cloned();
-        let kept = match self.request_id {
-            Identity::Keep => given.filter(|_| self.trusted),
-            Identity::Replace => None,
-            Identity::Pass => given,
+        let believed = match self.request_id {
+            Identity::Keep => self.trusted,
+            Identity::Replace => false,
+            Identity::Pass => true,
         };
+        let given = if believed { headers.get(header) } else { None };
+        let kept = given.filter(|id| is_request_id(id.as_bytes())).cloned();
         let traced = match self.trace_context {
             Identity::Keep => {
                 fields.has(Fields::TRACEPARENT)

@@ -34,23 +34,24 @@ impl Protocol {
     }
 }
 
-/// Copies both ways until both sides have ended (a WebSocket: `half_closed_timeout` after the first), one of them fails, or the client's server aborts. The lease is held
-/// all the while: an open tunnel is use, whether or not anything passes.
+/// Copies both ways until both sides have ended (a WebSocket: `half_closed_timeout` after the first), one of them fails, or the
+/// listener aborts. The lease is held all the while: an open tunnel is use, whether or not anything passes.
 ///
-/// When the client's server drains, both ends of a WebSocket are sent a Close frame with code 1001, and are given until
-/// the drain's deadline to answer.
+/// When the listener drains, or the server is told to go, both ends of a WebSocket are sent a Close frame with code 1001. They
+/// have until the listener aborts, or the server ends, to answer.
 pub(crate) async fn tunnel(
     client: OnUpgrade,
     server: OnUpgrade,
     protocol: Protocol,
     upgraded: Upgraded,
     lease: Option<Held>,
+    dismissed: impl Future<Output = ()>,
     half_closed_timeout: Duration,
 ) {
     let copying = async {
         let (client, server) = tokio::try_join!(client, server).map_err(io::Error::other)?;
         match protocol {
-            Protocol::WebSocket => websocket(client, server, &upgraded, half_closed_timeout).await,
+            Protocol::WebSocket => websocket(client, server, &upgraded, dismissed, half_closed_timeout).await,
             Protocol::Other => {
                 copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await.map(|_| ())
             }
@@ -81,6 +82,7 @@ async fn websocket(
     client: Stream,
     server: Stream,
     upgraded: &Upgraded,
+    dismissed: impl Future<Output = ()>,
     half_closed_timeout: Duration,
 ) -> io::Result<()> {
     let (from_client, to_client) = split(TokioIo::new(client));
@@ -96,7 +98,10 @@ async fn websocket(
         timeout(half_closed_timeout, other?).await.unwrap_or(Ok(()))
     };
     let obeying = async {
-        upgraded.asked_to(Ending::Finish).await;
+        tokio::select! {
+            () = upgraded.asked_to(Ending::Finish) => {}
+            () = dismissed => {}
+        }
         finishing.cancel();
         upgraded.asked_to(Ending::Abort).await;
     };

@@ -3,13 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{Method, Request, Response};
 use http_body::Body;
-use hyper::client::conn::http1::SendRequest;
 use ostler_net::Address;
 use tokio::time::Instant;
 
-use crate::connection::open;
+use crate::connection::{Connection, open};
 use crate::{EndpointConfig, Reply, SendError};
 
 /// One thread's connections to one generation of a server. A successor gets an endpoint of its own, so that no request
@@ -27,17 +26,19 @@ pub struct Endpoint<B> {
     swept: Cell<Instant>,
 }
 
-#[derive(Debug)]
-struct Idle<B> {
-    sender: SendRequest<B>,
-    since: Instant,
+/// Whether a request may be sent a second time when the connection it went out on turns out to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It asks for a switch of protocols, or means something that the method does not tell.
+    Never,
+    /// If its method is idempotent (RFC 9110, section 9.2.2) and it has no body.
+    IfIdempotent,
 }
 
-/// What is needed to send a request once more.
-struct Replay {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+#[derive(Debug)]
+struct Idle<B> {
+    connection: Connection<B>,
+    since: Instant,
 }
 
 impl<B> Endpoint<B>
@@ -63,32 +64,33 @@ where
     /// Sends `request`, on an unused connection if there is one. The URI must be in origin form.
     ///
     /// The server may have closed an unused connection just as the request went out. A request that was not written is
-    /// then sent on another one; a request that was is repeated once on a new one, if it is idempotent and has no body.
+    /// then sent on another one; a request that was is repeated once on a new one, if `repeat` allows it, and it is
+    /// idempotent and has no body.
     ///
     /// Dropping the future, or the returned body before its end, closes the connection and so cancels the exchange.
     ///
     /// # Errors
     /// See [`SendError`]. There is no timeout for the response.
-    pub async fn send(self: &Rc<Self>, request: Request<B>) -> Result<Response<Reply<B>>, SendError> {
+    pub async fn send(
+        self: &Rc<Self>,
+        request: Request<B>,
+        repeat: Repeat,
+    ) -> Result<Response<Reply<B>>, SendError> {
         let mut request = request;
-        while let Some(mut sender) = self.take() {
-            let replay = Replay::of(&request);
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok(self.reply(response, sender)),
-                Err(mut failed) => match (failed.take_message(), replay) {
-                    (Some(unsent), _) => request = unsent,
-                    (None, Some(replay)) => {
-                        request = replay.request();
-                        break;
-                    }
-                    (None, None) => return Err(self.exchange(failed.into_error())),
+        while let Some(mut connection) = self.take() {
+            connection.link.set_repeatable(repeat == Repeat::IfIdempotent && is_repeatable(&request));
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return Ok(self.reply(response, connection)),
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(self.exchange(failed.into_error())),
                 },
             }
         }
         // Boxed, so that the requests that find a connection, which are nearly all, do not carry the room for it.
-        let mut sender = Box::pin(open(&self.address, &self.config)).await?;
-        match sender.send_request(request).await {
-            Ok(response) => Ok(self.reply(response, sender)),
+        let mut connection = Box::pin(open(&self.address, &self.config)).await?;
+        match connection.sender.send_request(request).await {
+            Ok(response) => Ok(self.reply(response, connection)),
             Err(error) => Err(self.exchange(error)),
         }
     }
@@ -98,50 +100,52 @@ where
         let now = Instant::now();
         self.swept.set(now);
         let timeout = self.config.idle_timeout;
-        self.idle.borrow_mut().retain(|idle| !idle.sender.is_closed() && now - idle.since < timeout);
+        self.idle
+            .borrow_mut()
+            .retain(|idle| !idle.connection.sender.is_closed() && now - idle.since < timeout);
     }
 
-    fn take(&self) -> Option<SendRequest<B>> {
+    fn take(&self) -> Option<Connection<B>> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { sender, .. }) = idle.pop() {
-            if sender.is_ready() {
-                return Some(sender);
+        while let Some(Idle { connection, .. }) = idle.pop() {
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
         }
         None
     }
 
     /// Takes a connection back whose exchange has ended.
-    pub(crate) fn give_back(self: &Rc<Self>, sender: SendRequest<B>) {
-        if sender.is_ready() {
-            self.keep(sender);
-        } else if !sender.is_closed() {
+    pub(crate) fn give_back(self: &Rc<Self>, connection: Connection<B>) {
+        if connection.sender.is_ready() {
+            self.keep(connection);
+        } else if !connection.sender.is_closed() {
             // The response ended before the connection's task noticed, or before the request body ended.
-            let mut sender = sender;
+            let mut connection = connection;
             let endpoint = Rc::downgrade(self);
             tokio::task::spawn_local(async move {
-                if sender.ready().await.is_ok()
+                if connection.sender.ready().await.is_ok()
                     && let Some(endpoint) = endpoint.upgrade()
                 {
-                    endpoint.keep(sender);
+                    endpoint.keep(connection);
                 }
             });
         }
     }
 
-    fn keep(&self, sender: SendRequest<B>) {
+    fn keep(&self, connection: Connection<B>) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.config.max_idle {
-            idle.push(Idle { sender, since: self.swept.get() });
+            idle.push(Idle { connection, since: self.swept.get() });
         }
     }
 
     fn reply(
         self: &Rc<Self>,
         response: Response<hyper::body::Incoming>,
-        sender: SendRequest<B>,
+        connection: Connection<B>,
     ) -> Response<Reply<B>> {
-        response.map(|body| Reply::new(body, sender, Rc::clone(self)))
+        response.map(|body| Reply::new(body, connection, Rc::clone(self)))
     }
 
     fn exchange(&self, source: hyper::Error) -> SendError {
@@ -149,26 +153,11 @@ where
     }
 }
 
-impl Replay {
-    /// None when sending `request` twice could do something twice, or when its body would be gone.
-    fn of<B: Body>(request: &Request<B>) -> Option<Self> {
-        let idempotent = matches!(
-            *request.method(),
-            Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-        );
-        let switches = request.headers().contains_key(http::header::UPGRADE);
-        (idempotent && !switches && request.body().is_end_stream()).then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-        })
-    }
-
-    fn request<B: Default>(self) -> Request<B> {
-        let mut request = Request::new(B::default());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
+/// Whether sending `request` twice does what sending it once does, and it has no body that would be gone.
+fn is_repeatable<B: Body>(request: &Request<B>) -> bool {
+    let idempotent = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    );
+    idempotent && request.body().is_end_stream()
 }

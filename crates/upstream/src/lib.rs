@@ -6,11 +6,11 @@
 //!
 //! ```
 //! use http::Request;
-//! use ostler_upstream::{Empty, Endpoint, EndpointConfig, SendError};
+//! use ostler_upstream::{Empty, Endpoint, EndpointConfig, Repeat, SendError};
 //!
 //! # tokio::runtime::LocalRuntime::new()?.block_on(async {
 //! let endpoint = Endpoint::<Empty>::new("127.0.0.1:1".parse()?, EndpointConfig::default());
-//! let refused = endpoint.send(Request::get("/").body(Empty::default())?).await;
+//! let refused = endpoint.send(Request::get("/").body(Empty::default())?, Repeat::IfIdempotent).await;
 //! assert!(matches!(refused, Err(SendError::Connect { .. })));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # })?;
@@ -24,10 +24,11 @@ mod endpoint;
 mod error;
 mod fetch;
 mod io;
+mod link;
 mod reply;
 
 pub use config::EndpointConfig;
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Repeat};
 pub use error::SendError;
 pub use fetch::{FetchError, fetch};
 pub use reply::Reply;

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 
 use crate::Endpoint;
+use crate::connection::Connection;
 
 /// A response body, streamed. At its end the connection goes back to its [`Endpoint`]; dropped before, it closes.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ where
 {
     body: Incoming,
     /// Taken when the connection is given back.
-    connection: Option<(SendRequest<B>, Rc<Endpoint<B>>)>,
+    connection: Option<(Connection<B>, Rc<Endpoint<B>>)>,
     /// The last frame was delivered. A chunked body does not tell otherwise.
     ended: bool,
 }
@@ -28,8 +28,8 @@ impl<B> Reply<B>
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Default + 'static,
 {
-    pub(crate) fn new(body: Incoming, sender: SendRequest<B>, endpoint: Rc<Endpoint<B>>) -> Self {
-        Self { body, connection: Some((sender, endpoint)), ended: false }
+    pub(crate) fn new(body: Incoming, connection: Connection<B>, endpoint: Rc<Endpoint<B>>) -> Self {
+        Self { body, connection: Some((connection, endpoint)), ended: false }
     }
 }
 
@@ -45,8 +45,18 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        this.ended = frame.is_none();
+        let mut take = |body: &mut Incoming| Pin::new(body).poll_frame(cx);
+        let frame = match &this.connection {
+            Some((connection, _)) => connection.link.taking(&mut this.body, take, Incoming::is_end_stream),
+            None => take(&mut this.body),
+        };
+        let frame = ready!(frame);
+        // Nothing comes behind trailers, and hyper does not ask for it.
+        this.ended = match &frame {
+            Some(Ok(frame)) => frame.is_trailers(),
+            Some(Err(_)) => false,
+            None => true,
+        };
         Poll::Ready(frame)
     }
 
@@ -65,9 +75,9 @@ where
 {
     fn drop(&mut self) {
         if self.is_end_stream()
-            && let Some((sender, endpoint)) = self.connection.take()
+            && let Some((connection, endpoint)) = self.connection.take()
         {
-            endpoint.give_back(sender);
+            endpoint.give_back(connection);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where Ostler listens: each address once, the admin API for nobody else, and no server that is Ostler itself.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ostler_net::Address;
 
@@ -98,8 +98,8 @@ fn long_paths(listeners: &[Listener<'_>], report: &mut Report) {
 fn loops(rules: &[Rule], listeners: &[Listener<'_>], report: &mut Report) {
     for Rule { path, server, .. } in rules {
         let Some(Target::Url(upstream)) = server.as_ref().map(|server| &server.target) else { continue };
-        let Some(address) = known_address(upstream) else { continue };
-        let Some(own) = listeners.iter().find(|listener| collide(listener.address, &address)) else {
+        let leads_to = |own: &Address| known_addresses(upstream).any(|address| address.reaches(own));
+        let Some(own) = listeners.iter().find(|listener| leads_to(listener.address)) else {
             continue;
         };
         let key = format!("{path}.url");
@@ -112,13 +112,16 @@ fn loops(rules: &[Rule], listeners: &[Listener<'_>], report: &mut Report) {
     }
 }
 
-/// The address of an upstream, if it is known without looking up a name.
-fn known_address(upstream: &Upstream) -> Option<Address> {
-    match upstream {
-        Upstream::Address(address) => Some(address.clone()),
-        Upstream::Name { host, port } if host.as_str() == "localhost" => {
-            Some(Address::Tcp((Ipv4Addr::LOCALHOST, *port).into()))
+/// The addresses of an upstream, as far as they are known without looking up a name. `localhost` and all names below it are
+/// this machine's (RFC 6761, section 6.3).
+fn known_addresses(upstream: &Upstream) -> impl Iterator<Item = Address> {
+    let addresses = match upstream {
+        Upstream::Address(address) => vec![address.clone()],
+        Upstream::Name { host, port } if host.as_str().rsplit('.').next() == Some("localhost") => {
+            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            loopback.map(|ip| Address::Tcp((ip, *port).into())).to_vec()
         }
-        Upstream::Name { .. } => None,
-    }
+        Upstream::Name { .. } => Vec::new(),
+    };
+    addresses.into_iter()
 }

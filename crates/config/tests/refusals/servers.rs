@@ -1,6 +1,7 @@
 //! Servers that cannot be.
 
 use insta::assert_snapshot;
+use ostler_config::Config;
 
 use crate::refusal;
 
@@ -355,4 +356,57 @@ fn readiness_is_a_path_or_accept() {
       |
       = help: did you mean "/health"?
     "#);
+}
+
+/// Whether this `url` is refused as Ostler itself when it listens there.
+fn is_itself(listen: &str, url: &str) -> bool {
+    let server = format!("[[server]]\nhost = \"shop.localhost\"\nurl = \"{url}\"\n");
+    let text = format!("[switchboard]\nlisten = \"{listen}\"\n{server}");
+    match Config::parse(&text, "ostler.toml") {
+        Ok(_) => false,
+        Err(error) => {
+            assert!(error.to_string().contains("`server[0].url` is Ostler itself"), "{error}");
+            true
+        }
+    }
+}
+
+#[test]
+fn a_server_is_not_ostler_itself_in_any_spelling_of_an_address() {
+    for (listen, url) in [
+        ("127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("127.0.0.1:8000", "http://LOCALHOST.:8000"),
+        ("127.0.0.1:8000", "http://shop.localhost:8000"),
+        ("127.0.0.1:8000", "http://0.0.0.0:8000"),
+        ("127.0.0.1:8000", "http://[::ffff:127.0.0.1]:8000"),
+        ("127.0.0.1:80", "http://localhost"),
+        ("[::1]:8000", "http://localhost:8000"),
+        ("[::1]:8000", "http://[::]:8000"),
+        ("0.0.0.0:8000", "http://localhost:8000"),
+        ("0.0.0.0:8000", "http://127.0.0.2:8000"),
+        ("0.0.0.0:8000", "http://0.0.0.0:8000"),
+        ("[::]:8000", "http://127.0.0.1:8000"),
+        ("[::]:8000", "http://[::1]:8000"),
+        ("10.0.0.1:8000", "http://10.0.0.1:8000"),
+        ("unix:/run/a.sock", "unix:/run/a.sock"),
+        ("127.0.0.1:9000", "http://localhost:8001"),
+    ] {
+        assert!(is_itself(listen, url), "{listen} {url}");
+    }
+}
+
+#[test]
+fn a_server_elsewhere_may_have_the_same_port() {
+    for (listen, url) in [
+        ("0.0.0.0:8000", "http://10.1.2.3:8000"),
+        ("0.0.0.0:8000", "http://[::1]:8000"),
+        ("[::]:8000", "http://[2001:db8::1]:8000"),
+        ("127.0.0.1:8000", "http://[::1]:8000"),
+        ("127.0.0.1:8000", "http://127.0.0.2:8000"),
+        ("10.0.0.1:8000", "http://localhost:8000"),
+        ("127.0.0.1:8000", "http://notlocalhost:8000"),
+        ("127.0.0.1:0", "http://127.0.0.1:9999"),
+    ] {
+        assert!(!is_itself(listen, url), "{listen} {url}");
+    }
 }

@@ -5,20 +5,23 @@ use std::sync::{Mutex, PoisonError};
 
 use super::view::FailureView;
 
-/// How many are kept.
-const KEPT: usize = 64;
-
 /// The last failures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Failures {
-    /// Newest first, at most [`KEPT`].
+    /// Newest first, at most `capacity`.
     kept: Mutex<VecDeque<FailureView>>,
+    capacity: usize,
 }
 
 impl Failures {
+    /// Keeps the last `capacity`, which is at least one.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { kept: Mutex::default(), capacity }
+    }
+
     pub(super) fn push(&self, failure: FailureView) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.truncate(KEPT - 1);
+        kept.truncate(self.capacity.saturating_sub(1));
         kept.push_front(failure);
     }
 

@@ -49,12 +49,6 @@ use self::watch::Watch;
 use crate::replace::{Estate, Program};
 use crate::servers::Servers;
 
-/// Connections to one admin listener: people, scrapers and those who follow the events.
-const MAX_CONNECTIONS: usize = 256;
-
-/// How long answers may go on once everything else is gone: whoever does not read its events must not keep Ostler.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The running admin API.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -91,6 +85,8 @@ struct AdminState {
     replacement: Arc<Replacement>,
     /// How long a drain takes at most unless told otherwise.
     drain_timeout: Duration,
+    /// How many of a child's last lines are shown.
+    output_lines: usize,
 }
 
 impl Admin {
@@ -103,7 +99,7 @@ impl Admin {
     ) -> Result<Self, Closed> {
         let Overseen { root, events, pool, switchboards, program, estates } = overseen;
         let rules = Rules::new(&config.servers);
-        let watch = Watch::new(config.admin.events_buffer, rules.clone());
+        let watch = Watch::new(&config.admin, rules.clone());
         let watching = Arc::clone(&watch);
         // Before the listeners, so that it ends after them: event streams need its last word.
         let watcher = scope.spawn("watch", async move {
@@ -132,6 +128,7 @@ impl Admin {
             draining: Arc::clone(&draining),
             replacement: Arc::clone(&replacement),
             drain_timeout: config.switchboard.drain_timeout,
+            output_lines: config.admin.output_lines,
         };
         let mut servers = Vec::new();
         for listener in listeners {
@@ -139,8 +136,8 @@ impl Admin {
             let service = TowerToHyperService::new(router(state.clone(), gate));
             let name = format!("listener {}", listener.address());
             let bounds = ServerConfig {
-                max_connections: MAX_CONNECTIONS,
-                drain_timeout: DRAIN_TIMEOUT,
+                max_connections: config.admin.max_connections,
+                drain_timeout: config.admin.drain_timeout,
                 ..ServerConfig::default()
             };
             servers.push(Server::start(scope, name, listener, bounds, move |_| service.clone())?);

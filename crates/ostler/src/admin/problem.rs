@@ -7,6 +7,8 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::view::FailureView;
+
 const BAD_REQUEST: &str = "bad-request";
 const WRONG_HOST: &str = "wrong-host";
 const CROSS_ORIGIN: &str = "cross-origin";
@@ -33,13 +35,14 @@ pub(crate) const PROBLEMS: [&str; 10] = [
 ];
 
 /// Why a request was not answered as it wished.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Problem {
     status: StatusCode,
     /// The last part of its `type`.
     name: &'static str,
     title: &'static str,
     detail: String,
+    last_failure: Option<Box<FailureView>>,
 }
 
 /// The members of RFC 9457.
@@ -53,6 +56,9 @@ pub(super) struct ProblemDetails {
     status: u16,
     /// What happened this time, and what to do about it.
     detail: String,
+    /// Why the server that was asked for does not run, if the last one failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<FailureView>,
 }
 
 impl Problem {
@@ -101,13 +107,19 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, CONFIGURATION_REFUSED, title, reason)
     }
 
+    /// Adds why the server that was asked for does not run.
+    pub(super) fn because(mut self, failure: Option<FailureView>) -> Self {
+        self.last_failure = failure.map(Box::new);
+        self
+    }
+
     /// What happened.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
 
     fn new(status: StatusCode, name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, name, title, detail: detail.into() }
+        Self { status, name, title, detail: detail.into(), last_failure: None }
     }
 }
 
@@ -118,6 +130,7 @@ impl IntoResponse for Problem {
             title: self.title.to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
+            last_failure: self.last_failure.map(|failure| *failure),
         };
         let mut response = (self.status, Json(details)).into_response();
         let problem = HeaderValue::from_static("application/problem+json");

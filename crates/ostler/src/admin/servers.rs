@@ -11,9 +11,6 @@ use super::AdminState;
 use super::problem::{Problem, ProblemDetails};
 use super::view::{FailureView, OutputLine, ServerDetails, ServerView, StoppedView, rfc3339, seconds};
 
-/// How many of a child's last lines are shown.
-const LINES_SHOWN: usize = 200;
-
 /// The servers that start, serve, drain or stop.
 #[utoipa::path(get, path = "/servers", tag = "servers", responses(
     (status = 200, description = "The servers, by key", body = [ServerView]),
@@ -22,7 +19,8 @@ pub(super) async fn list(State(state): State<AdminState>) -> Json<Vec<ServerView
     Json(state.pool.servers().iter().map(|info| view(&state, info)).collect())
 }
 
-/// One server, with its last output and failures.
+/// One server, also while it starts, with its last output and failures. If there is none, the problem has the last failure of
+/// the key.
 #[utoipa::path(get, path = "/servers/{key}", tag = "servers", params(("key", description = "A host")), responses(
     (status = 200, description = "The server", body = ServerDetails),
     (status = 404, description = "No server runs under that key", body = ProblemDetails, content_type = "application/problem+json"),
@@ -32,7 +30,10 @@ pub(super) async fn show(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ServerDetails>, Problem> {
     let key = key(path)?;
-    let info = state.pool.server(&key).ok_or_else(|| Problem::no_such_server(key.as_str()))?;
+    let info = state.pool.server(&key).ok_or_else(|| {
+        let last = state.watch.failures.list(Some(key.as_str())).into_iter().next();
+        Problem::no_such_server(key.as_str()).because(last)
+    })?;
     let rule = state.rules.of(key.as_str());
     Ok(Json(ServerDetails {
         server: view(&state, &info),
@@ -79,7 +80,7 @@ fn view(state: &AdminState, info: &ServerInfo<Address>) -> ServerView {
 
 fn output(state: &AdminState, key: &Key) -> Vec<OutputLine> {
     let lines = state.pool.factory().output(key).map(|logs| logs.lines()).unwrap_or_default();
-    let skipped = lines.len().saturating_sub(LINES_SHOWN);
+    let skipped = lines.len().saturating_sub(state.output_lines);
     lines
         .iter()
         .skip(skipped)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use futures::StreamExt;
+use ostler_config::Admin;
 use ostler_net::Address;
 use ostler_pool::{Event, EventKind, EvictCause, Generation, SharedError};
 use ostler_scope::{Lagged, Subscriber};
@@ -43,8 +44,9 @@ enum Stage {
 }
 
 impl Watch {
-    pub(super) fn new(events_buffer: usize, rules: Rules) -> Arc<Self> {
-        let (history, failures, counts) = (History::new(events_buffer), Failures::default(), Counts::new());
+    pub(super) fn new(bounds: &Admin, rules: Rules) -> Arc<Self> {
+        let (history, failures) = (History::new(bounds.events_buffer), Failures::new(bounds.failures_buffer));
+        let counts = Counts::new();
         Arc::new(Self { history, failures, counts, rules })
     }
 

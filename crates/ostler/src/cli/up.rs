@@ -56,7 +56,8 @@ pub(super) fn run(path: Option<&Path>) -> ExitCode {
     };
     log::start(&loaded.config.log);
     let config = &loaded.config;
-    let budget = config.switchboard.drain_timeout + longest_end(config) + TEARDOWN_MARGIN;
+    let drains = config.switchboard.drain_timeout + config.admin.drain_timeout;
+    let budget = drains + longest_end(config) + TEARDOWN_MARGIN;
     let main = Main::new("ostler").cleanup_deadline(budget).exit_code(exit_code);
     main.run(async |scope| up(&scope, &loaded, beginning).await)
 }
@@ -196,6 +197,7 @@ fn explain(error: &ScopeError) -> Failure {
                 _ => failure,
             }
         }
+        HostError::Loop { .. } => failure.help("give it the address of the server that is meant"),
         HostError::Lookup { .. } => failure.help("a `url` may name an IP address instead"),
         HostError::Sockets(_) => failure.help(
             "`switchboard.listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",

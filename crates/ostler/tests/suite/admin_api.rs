@@ -1,12 +1,16 @@
 //! What the admin API says of what runs.
 
 use std::collections::BTreeSet;
+use std::io::Read;
+use std::net::TcpStream;
 use std::thread;
 
+use ostler_testing::PATIENCE;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::binary::Ostler;
-use crate::raw::{Events, Stuck, admin, get};
+use crate::raw::{Events, Stuck, admin, get, open};
 
 const ANY: &str = "[[server]]\nhost = \"*.localhost\"\nbuiltin = \"echo\"\n";
 const BROKEN: &str = "[[server]]\nhost = \"broken.localhost\"\n\
@@ -99,15 +103,78 @@ fn a_failure_is_told_with_the_last_words_of_the_child_on_the_admin_side_only() {
     ostler.has_said("server did not start");
 }
 
-#[test]
-fn a_child_is_shown_with_its_command_and_its_output() {
-    // A child that is at hand on every machine that runs this test: another Ostler.
-    let ostler = Ostler::serve(&format!(
+/// A child that is at hand on every machine that runs these tests: another Ostler.
+fn child() -> String {
+    format!(
         "[[server]]\nhost = \"child.localhost\"\nready = \"/health\"\ncwd = \"/\"\ncommand = [\"sh\", \"-c\", \"\"\"\n\
          OSTLER_SWITCHBOARD__LISTEN=127.0.0.1:$PORT OSTLER_ADMIN__LISTEN=127.0.0.1:0 \
          OSTLER_SWITCHBOARD__DEFAULT_HOST=a.localhost exec {} up\"\"\"]\n",
         env!("CARGO_BIN_EXE_ostler")
-    ));
+    )
+}
+
+#[test]
+fn the_configuration_bounds_what_is_kept_and_shown() {
+    let any = "[[server]]\nhost = \"*.localhost\"\ncommand = [\"false\"]\n";
+    let ostler = Ostler::serve_with("failures_buffer = 1\noutput_lines = 1", &[any, &child()].concat());
+    let mut events = Events::follow(ostler.admin, None);
+    for host in ["a.localhost", "b.localhost"] {
+        get(ostler.switchboard, host, "/").with(502);
+        events.next_of("failed");
+    }
+    let failures = admin(ostler.admin, "GET", "/failures").with(200).json();
+    assert_eq!(failures.as_array().unwrap().len(), 1, "{failures}");
+    assert_eq!(failures[0]["key"], "b.localhost");
+    get(ostler.switchboard, "child.localhost", "/health").with(200);
+    let child = admin(ostler.admin, "GET", "/servers/child.localhost").with(200).json();
+    assert_eq!(child["output"].as_array().unwrap().len(), 1, "{child}");
+}
+
+#[test]
+fn the_configuration_bounds_how_many_are_let_in() {
+    let ostler = Ostler::serve_with("max_connections = 1", ANY);
+    let _follower = Events::follow(ostler.admin, None);
+    let mut answer = String::new();
+    TcpStream::connect(ostler.admin).unwrap().read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
+#[test]
+fn the_output_of_a_child_is_shown_while_it_is_still_starting() {
+    let ostler = Ostler::serve(
+        "start_timeout = \"1h\"\n[[server]]\nhost = \"slow.localhost\"\n\
+         command = [\"sh\", \"-c\", \"echo warming up; exec sleep 3600\", \"{port}\"]\n",
+    );
+    let _request = open(ostler.switchboard, "GET", "/", "Host: slow.localhost\r\n");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let reply = admin(ostler.admin, "GET", "/servers/slow.localhost");
+        if reply.status == 200 && reply.json()["output"][0]["text"] == "warming up" {
+            assert_eq!(reply.json()["state"], "starting");
+            break;
+        }
+        assert!(Instant::now() < deadline, "{reply:?}");
+    }
+}
+
+#[test]
+fn who_asks_for_a_server_that_did_not_start_is_told_why_with_its_output() {
+    let ostler = Ostler::serve(BROKEN);
+    let mut events = Events::follow(ostler.admin, None);
+    get(ostler.switchboard, "broken.localhost", "/").with(502);
+    events.next_of("stopped");
+    let gone = admin(ostler.admin, "GET", "/servers/broken.localhost").with(404);
+    gone.is_problem("no-such-server");
+    let failure = &gone.json()["last_failure"];
+    assert!(failure["error"].as_str().unwrap().contains("exit status 7"), "{failure}");
+    assert_eq!(failure["output"][0], "no database here");
+    let never = admin(ostler.admin, "GET", "/servers/never.localhost").with(404).json();
+    assert!(never.get("last_failure").is_none(), "{never}");
+}
+
+#[test]
+fn a_child_is_shown_with_its_command_and_its_output() {
+    let ostler = Ostler::serve(&child());
     get(ostler.switchboard, "child.localhost", "/health").with(200);
     let child = admin(ostler.admin, "GET", "/servers/child.localhost").with(200).json();
     assert!(child["pid"].as_u64().unwrap() > 1, "{child}");

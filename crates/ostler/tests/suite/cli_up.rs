@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use rustix::process::Signal;
 
-use crate::binary::{Directory, Ostler};
+use crate::binary::{Directory, Ostler, free_ports};
 use crate::raw::{Stuck, get};
 
 const HELLO: &str = "[[server]]\nhost = \"hello.localhost\"\nbuiltin = \"echo\"\n";
@@ -138,4 +138,23 @@ fn a_port_in_use_is_named_with_its_key_and_what_to_do() {
             .complains("ddress already in use")
             .complains(&format!("{taken}=127.0.0.1:0"));
     }
+}
+
+#[test]
+fn a_server_whose_name_leads_back_here_is_refused() {
+    let directory = Directory::new();
+    let port = free_ports();
+    // A name that only the resolver knows to be 127.0.0.1, without asking the network.
+    directory.write(
+        "ostler.toml",
+        &format!(
+            "[switchboard]\nlisten = \"0.0.0.0:{port}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [[server]]\nhost = \"shop.localhost\"\nurl = \"http://0x7f000001:{port}\"\n"
+        ),
+    );
+    let ended = directory.run(&["up"], &[]).with(1);
+    assert_eq!(ended.stdout, "");
+    ended
+        .complains(&format!("the `url` of shop.localhost, 0x7f000001:{port}, leads to Ostler itself"))
+        .complains(&format!("listens on 0.0.0.0:{port}"));
 }

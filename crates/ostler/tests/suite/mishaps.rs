@@ -61,7 +61,7 @@ fn a_start_that_takes_too_long_is_a_504_of_its_own_host() {
 
 #[test]
 fn a_client_that_gives_up_in_the_middle_of_its_upload_ends_the_exchange() {
-    let ostler = serve("", "", &node("a.localhost", "idle_timeout = \"100ms\""));
+    let ostler = serve("", "", &node("a.localhost", "idle_timeout = \"1s\""));
     let mut events = Events::follow(ostler.admin, None);
     let mut upload =
         open(ostler.switchboard, "POST", "/upload", "Host: a.localhost\r\nContent-Length: 1000000\r\n");

@@ -134,16 +134,24 @@ async fn an_open_stream_is_use_that_no_idle_timeout_cuts() {
     assert_eq!(idle, BOTH, "and then it is over");
 }
 
-#[test]
-fn stop_ends_a_server_with_an_open_event_stream_and_the_next_request_starts_another() {
-    let ostler = serve("", "", &both("drain_timeout = \"50ms\""));
+#[tokio::test]
+async fn stop_ends_open_streams_at_once_and_whole_and_the_next_request_starts_another() {
+    let ostler = serve("", "", &both("drain_timeout = \"1h\""));
     for host in BOTH {
         let mut stream = event_stream(&ostler, host);
+        let mut socket = websocket(ostler.switchboard, host).await;
         let before = generation(&ostler, host);
-        let stopped = admin(ostler.admin, "DELETE", &format!("/servers/{host}")).with(200).json();
-        assert!(stopped["elapsed_seconds"].as_f64().unwrap() < 3.0, "{stopped}");
-        // Its end is the stream's, whether the server found time for a last chunk or not.
-        while until_data(&mut stream).is_some() {}
+        let (admin_address, path) = (ostler.admin, format!("/servers/{host}"));
+        let stopping = std::thread::spawn(move || admin(admin_address, "DELETE", &path).with(200).json());
+        let Message::Close(Some(close)) = next(&mut socket).await else { panic!("not told") };
+        assert_eq!(close.code, CloseCode::Away);
+        while socket.next().await.is_some_and(|message| message.is_ok()) {}
+        drop(socket);
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("0\r\n\r\n"), "{host}: {rest:?}");
+        let stopped = stopping.join().unwrap();
+        assert_eq!(stopped["generation"], before);
         get(ostler.switchboard, host, "/").with(200);
         assert_ne!(generation(&ostler, host), before, "{host}");
     }

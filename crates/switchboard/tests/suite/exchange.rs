@@ -61,6 +61,7 @@ async fn hop_by_hop_fields_end_here_and_the_client_is_introduced() {
     assert_eq!(
         names,
         [
+            ("connection", "te"),
             ("forwarded", "for=127.0.0.1;proto=http;host=\"a.localhost\""),
             ("host", "a.localhost"),
             ("te", "trailers"),

@@ -4,6 +4,9 @@
 mod drain;
 mod exchange;
 mod failures;
+mod fields;
+mod goodbyes;
+mod loops;
 mod stage;
 mod streams;
 mod wire;

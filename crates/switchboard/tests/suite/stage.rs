@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, pending};
+use futures::future::BoxFuture;
 use ostler_http::{Workers, WorkersConfig};
 use ostler_net::{Address, Listener};
-use ostler_pool::{Factory, Key, Policy, Pool, PoolConfig, Resource, Start};
+use ostler_pool::{Factory, Key, Policy, Pool, PoolConfig, Resource, ServerState, Start};
 use ostler_scope::{BoxError, Deadline, Scope};
 use ostler_switchboard::{Routes, Switchboard, SwitchboardConfig, Target};
+use tokio::sync::Notify;
 
 use ostler_testing::Client;
 
@@ -25,10 +26,15 @@ pub(crate) struct Cast(Arc<Mutex<Inner>>);
 struct Inner {
     plays: HashMap<String, Arc<Play>>,
     started: Vec<String>,
+    policy: Option<Policy>,
+    death: Arc<Notify>,
 }
 
 /// A server that runs elsewhere and is only pretended to be started.
-pub(crate) struct Actor(Address);
+pub(crate) struct Actor {
+    address: Address,
+    death: Arc<Notify>,
+}
 
 #[derive(Debug)]
 pub(crate) struct NoSuchActor;
@@ -52,6 +58,17 @@ impl Cast {
         self
     }
 
+    /// All servers get this policy.
+    pub(crate) fn under(self, policy: Policy) -> Self {
+        self.0.lock().unwrap().policy = Some(policy);
+        self
+    }
+
+    /// Notify it to have one server end without having been asked to.
+    pub(crate) fn death(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.lock().unwrap().death)
+    }
+
     /// The hosts started so far, in order.
     pub(crate) fn started(&self) -> Vec<String> {
         self.0.lock().unwrap().started.clone()
@@ -62,7 +79,8 @@ impl Factory for Cast {
     type Resource = Actor;
 
     fn policy(&self, _key: &Key) -> Policy {
-        Policy { start_timeout: Duration::from_millis(300), ..Policy::default() }
+        let usual = || Policy { start_timeout: Duration::from_millis(300), ..Policy::default() };
+        self.0.lock().unwrap().policy.clone().unwrap_or_else(usual)
     }
 
     async fn start(&self, start: Start) -> Result<Actor, BoxError> {
@@ -72,7 +90,8 @@ impl Factory for Cast {
             inner.started.push(host.clone());
             inner.plays.get(&host).cloned().ok_or(NoSuchActor)?
         };
-        play().await.map(Actor)
+        let death = self.death();
+        play().await.map(|address| Actor { address, death })
     }
 }
 
@@ -80,11 +99,12 @@ impl Resource for Actor {
     type Address = Address;
 
     fn address(&self) -> Address {
-        self.0.clone()
+        self.address.clone()
     }
 
     async fn exited(&self) -> BoxError {
-        pending().await
+        self.death.notified().await;
+        NoSuchActor.into()
     }
 
     async fn check(&self) -> Result<(), BoxError> {
@@ -159,6 +179,26 @@ impl Stage {
         tokio::time::timeout(ostler_testing::PATIENCE, waiting).await.unwrap_or_else(|_| {
             panic!("{host} has {} leases instead of {count}", self.leases(host));
         });
+    }
+
+    /// Waits until the server of `host` takes no more leases.
+    pub(crate) async fn until_draining(&self, host: &str) {
+        self.until(host, |state| state == Some(ServerState::Draining)).await;
+    }
+
+    /// Waits until there is no server of `host`.
+    pub(crate) async fn until_gone(&self, host: &str) {
+        self.until(host, |state| state.is_none()).await;
+    }
+
+    async fn until(&self, host: &str, reached: impl Fn(Option<ServerState>) -> bool) {
+        let key = Key::from(host);
+        let waiting = async {
+            while !reached(self.pool.server(&key).map(|server| server.state)) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(ostler_testing::PATIENCE, waiting).await.expect("the server is told to go");
     }
 
     /// Waits until the switchboard accepts no more connections.

@@ -181,3 +181,27 @@ async fn an_answer_without_a_body_is_framed_as_one() {
     assert!(exchange(&mut client, "GET").await.starts_with("HTTP/1.1 304 "));
     stage.end().await;
 }
+
+#[tokio::test]
+async fn what_a_server_says_before_its_answer_does_not_harm_it() {
+    let backend = Backend::answering(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n\
+         HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nContent-Length: 7\r\n\r\n\
+         HTTP/1.1 200 OK\r\nX-Final: 1\r\nContent-Length: 2\r\n\r\nok",
+    )
+    .await;
+    let stage = Stage::new(Cast::default().with("a.localhost", &backend.address)).await;
+    let mut client = stage.client().await;
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+        let answer = client.read_to("ok").await.to_lowercase();
+        assert!(
+            answer.starts_with("http/1.1 200 ok\r\n") && answer.contains("\r\nx-final: 1\r\n"),
+            "{answer}"
+        );
+        // The server's HTTP library has no means to send a response before the response.
+        assert!(!answer.contains("link"), "{answer}");
+    }
+    assert_eq!(backend.connections(), 1);
+    stage.end().await;
+}
