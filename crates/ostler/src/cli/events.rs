@@ -10,8 +10,8 @@ use super::sse::Message;
 use super::words::printable;
 use crate::admin::{EventDetail, EventView};
 
-/// The width of the longest kind.
-const KIND: usize = "replacement_started".len();
+/// The width of the longest kind that is about a server.
+const KIND: usize = "limit_reached".len();
 
 pub(super) async fn run(client: Client, after: Option<String>, json: bool) -> Result<ExitCode, Failure> {
     let paint = Paint::stdout();
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn an_event_is_one_line() {
         let ready = r#"{"id":"a-1","at":"2026-01-02T03:04:05.678Z","key":"shop.localhost","generation":3,"kind":"ready","address":"127.0.0.1:9000"}"#;
-        assert_eq!(shown(ready), "03:04:05.678Z  ready                shop.localhost#3  at 127.0.0.1:9000\n");
+        assert_eq!(shown(ready), "03:04:05.678Z  ready          shop.localhost#3  at 127.0.0.1:9000\n");
         let failed =
             r#"{"id":"a-1","at":null,"key":"a","generation":1,"kind":"failed","error":"one\ntwo\u001b[2J"}"#;
-        assert_eq!(shown(failed), "               failed               a#1  one\\ntwo\\u{1b}[2J\n");
+        assert_eq!(shown(failed), "               failed         a#1  one\\ntwo\\u{1b}[2J\n");
     }
 }
