@@ -94,6 +94,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, NO_SUCH_SERVER, "No such server", detail)
     }
 
+    /// Adds why the server that was asked for does not run.
+    pub(super) fn because(mut self, failure: Option<FailureView>) -> Self {
+        self.last_failure = failure.map(Box::new);
+        self
+    }
+
     pub(super) fn replacement_refused(why: &str) -> Self {
         Self::new(StatusCode::CONFLICT, REPLACEMENT_REFUSED, "Not replaced", why)
     }
@@ -105,12 +111,6 @@ impl Problem {
     pub(super) fn configuration_refused(reason: String) -> Self {
         let title = "The successor refuses its configuration";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, CONFIGURATION_REFUSED, title, reason)
-    }
-
-    /// Adds why the server that was asked for does not run.
-    pub(super) fn because(mut self, failure: Option<FailureView>) -> Self {
-        self.last_failure = failure.map(Box::new);
-        self
     }
 
     /// What happened.
