@@ -15,6 +15,7 @@ use crate::error::{OpenError, StopError};
 use crate::guard::{self, GuardPost, Orders};
 use crate::mark::{self, InstanceMark, Place};
 use crate::ports::Ports;
+use crate::procfs::Stat;
 use crate::runtime_dir::{self, RuntimeDir};
 use crate::spawn::Spawner;
 use crate::walker::Walker;
@@ -127,9 +128,10 @@ impl Inner {
         // Even past the deadline: what is killed is gone within milliseconds, and it is our last chance to do it.
         let deadline = cleanup.deadline.instant().min(began + budget).max(began + LAST_CHANCE);
         loop {
-            // Orphans without any mark can only be ours too: they cleared their environment. Marked ones may be another launcher's.
-            let unmarked =
-                reaper::adopted().into_iter().filter(|stat| stat.is_alive() && !mark::is_marked(stat.pid));
+            // Orphans without any mark can only be ours too: they cleared their environment. Others may be another launcher's: the
+            // children of a process below us that was killed, and the guard that is about to end them.
+            let of_nobody = |stat: &Stat| stat.is_alive() && !mark::is_of_an_instance(stat.pid);
+            let unmarked = reaper::adopted().into_iter().filter(of_nobody);
             let family: Vec<_> = unmarked.map(|stat| (stat.pid, stat.started)).collect();
             let is_last = family.is_empty();
             let quarry = Quarry { family, ..Quarry::instance(self.mark.clone()) };

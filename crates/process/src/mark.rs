@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::{fmt, fs, io};
 
+use crate::guard;
 use crate::procfs::{self, Stat};
 
 /// Environment variable with the [`InstanceMark`].
@@ -89,9 +90,11 @@ impl FromStr for InstanceMark {
     }
 }
 
-/// Whether a process carries the mark of any instance.
-pub(crate) fn is_marked(pid: u32) -> bool {
-    procfs::environ(pid).is_ok_and(|environ| procfs::variable(&environ, INSTANCE_VARIABLE).is_some())
+/// Whether a process belongs to some instance: it carries its mark, or guards it.
+pub(crate) fn is_of_an_instance(pid: u32) -> bool {
+    procfs::environ(pid).is_ok_and(|environ| {
+        [INSTANCE_VARIABLE, guard::INSTANCE].iter().any(|name| procfs::variable(&environ, name).is_some())
+    })
 }
 
 /// The text is not an instance mark.
@@ -136,6 +139,17 @@ mod tests {
     fn what_is_not_a_mark_is_refused() {
         for text in ["", "1-2-3-4", "1-2-3-4-5-6", "x-2-3-4-5", "100000000-2-3-4-5"] {
             assert_eq!(text.parse::<InstanceMark>(), Err(NotAMark), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_guard_is_of_an_instance_though_it_carries_no_mark() {
+        for (name, expected) in [(INSTANCE_VARIABLE, true), (guard::INSTANCE, true), ("OSTLER_HOST", false)] {
+            let mut process =
+                std::process::Command::new("sleep").arg("60").env_clear().env(name, "x").spawn().unwrap();
+            assert_eq!(is_of_an_instance(process.id()), expected, "{name}");
+            process.kill().unwrap();
+            process.wait().unwrap();
         }
     }
 

@@ -10,7 +10,7 @@ use super::sse::Message;
 use super::words::printable;
 use crate::admin::{EventDetail, EventView};
 
-/// The width of the longest kind that is seen every day; the rare longer ones stand out.
+/// The width of the longest kind that is about a server.
 const KIND: usize = "limit_reached".len();
 
 pub(super) async fn run(client: Client, after: Option<String>, json: bool) -> Result<ExitCode, Failure> {

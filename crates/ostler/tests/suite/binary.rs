@@ -148,6 +148,10 @@ impl Drop for Ostler {
         // Its guard ends its children. It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if thread::panicking() {
+            // A successor that the test had not come to know.
+            self.directory.kill_those_within();
+        }
     }
 }
 
@@ -198,6 +202,18 @@ impl Directory {
     /// The path of something in it.
     pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Kills who has it as its working directory.
+    fn kill_those_within(&self) {
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            if let Some(pid) = pid
+                && std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == self.0)
+            {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 
     /// Runs a command in it.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
@@ -184,6 +185,28 @@ fn an_end_during_a_replacement_ends_both() {
     ostler.signal(Signal::TERM);
     assert_eq!(ostler.exited(), Some(143));
     ends_within(successor.try_into().unwrap(), SOON);
+    assert_eq!(processes(&ostler), [0; 0]);
+}
+
+#[test]
+fn a_drain_during_a_replacement_is_not_undone_by_it() {
+    adopt_orphans();
+    let stuck = Stuck::new();
+    let mut ostler = installed("", &[echo("a.localhost", ""), stuck.server()].concat());
+    let in_flight = stuck.request(ostler.switchboard);
+    waiting(&ostler);
+    let mut events = Events::follow(ostler.admin, None);
+    ostler.signal(Signal::USR2);
+    events.next_of("replacement_started");
+    let mut draining =
+        ostler.command(&["drain"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    ostler.has_said("drain requested");
+    ostler.directory.write("go", "");
+    assert_eq!(events.next_of("replacement_failed")["error"], "Ostler ends");
+    admin(ostler.admin, "POST", "/replace").with(409);
+    drop(in_flight);
+    assert!(draining.wait().unwrap().success());
+    assert_eq!(ostler.exited(), Some(0));
     assert_eq!(processes(&ostler), [0; 0]);
 }
 

@@ -27,7 +27,7 @@ pub enum GuardProgram {
 const ROLE: &str = "OSTLER_GUARD";
 
 /// Value of `OSTLER_INSTANCE` in those to end. Under another name here, or the guard would end itself.
-const INSTANCE: &str = "OSTLER_GUARD_INSTANCE";
+pub(crate) const INSTANCE: &str = "OSTLER_GUARD_INSTANCE";
 
 /// Directory of the instance's cgroup, if it has one.
 const CGROUP: &str = "OSTLER_GUARD_CGROUP";
