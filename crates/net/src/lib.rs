@@ -19,6 +19,6 @@ mod stream;
 
 pub use address::{Address, AddressError};
 pub use host::{HostError, HostName, HostPattern, normalize_host, requested_host};
-pub use inherit::{Bequest, FileOwner, Passed, PassedError};
+pub use inherit::{Bequest, FileClaim, FileOwner, Passed, PassedError};
 pub use listener::{Accepted, Listener};
 pub use stream::Stream;
