@@ -188,6 +188,7 @@ impl Attempt {
         }
         // If it was a script, not all of it may have ended.
         successor.kill();
+        successor.release();
     }
 }
 
