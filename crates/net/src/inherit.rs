@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -20,13 +20,19 @@ pub struct Passed {
 }
 
 /// Who removes the file of a Unix socket at the end. Of no meaning for TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum FileOwner {
     /// We do: nobody else will.
     Us,
+    /// We do once we have claimed it. Until then it is its former owner's, who may go on.
+    UsOnceClaimed(FileClaim),
     /// Whoever has bound it, such as a service manager that will pass it to the next start too.
     Others,
 }
+
+/// Makes the files of sockets ours, all at once. Clones are the same claim.
+#[derive(Clone, Debug, Default)]
+pub struct FileClaim(Arc<AtomicBool>);
 
 /// Why a descriptor is not a socket that can be accepted on.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +53,8 @@ pub struct Bequest(Weak<Bound>);
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) socket: Socket,
-    /// The file that is ours to remove, so that the next start can bind.
-    file: Option<PathBuf>,
+    /// The file of a Unix socket, and who removes it, so that the next start can bind.
+    file: Option<(PathBuf, FileOwner)>,
     /// Another process accepts on it: the file is that one's, and the queue is not lost when we close.
     handed_over: AtomicBool,
 }
@@ -90,11 +96,7 @@ impl Passed {
             Address::Unix(path) => {
                 let listener = StdUnixListener::from(self.socket);
                 listener.set_nonblocking(true)?;
-                let file = match self.file {
-                    FileOwner::Us => Some(path.clone()),
-                    FileOwner::Others => None,
-                };
-                (Socket::Unix(UnixListener::from_std(listener)?), file)
+                (Socket::Unix(UnixListener::from_std(listener)?), Some((path.clone(), self.file)))
             }
         };
         Ok((Bound::new(socket, file), self.address))
@@ -130,10 +132,9 @@ impl Bequest {
         self.0.upgrade().map(|bound| bound.socket.as_fd().try_clone_to_owned()).transpose()
     }
 
-    /// Whether the file of the socket is to be removed by whoever accepts on it last.
-    pub fn file(&self) -> FileOwner {
-        let is_ours = self.0.upgrade().is_some_and(|bound| bound.file.is_some());
-        if is_ours { FileOwner::Us } else { FileOwner::Others }
+    /// Whether the socket has a file that is ours to remove.
+    pub fn owns_file(&self) -> bool {
+        self.0.upgrade().is_some_and(|bound| bound.file_to_remove().is_some())
     }
 
     /// Another process accepts on it from now on, and the file is its own: the listener can be dropped, and nobody who has
@@ -145,23 +146,40 @@ impl Bequest {
     }
 }
 
+// === impl FileClaim ===
+
+impl FileClaim {
+    /// From here on the files are ours.
+    pub fn claim(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 // === impl Bound ===
 
 impl Bound {
-    pub(crate) fn new(socket: Socket, file: Option<PathBuf>) -> Self {
+    pub(crate) fn new(socket: Socket, file: Option<(PathBuf, FileOwner)>) -> Self {
         Self { socket, file, handed_over: AtomicBool::new(false) }
     }
 
     pub(crate) fn is_handed_over(&self) -> bool {
         self.handed_over.load(Ordering::Acquire)
     }
+
+    fn file_to_remove(&self) -> Option<&Path> {
+        let (path, owner) = self.file.as_ref()?;
+        let is_ours = match owner {
+            FileOwner::Us => true,
+            FileOwner::UsOnceClaimed(claim) => claim.0.load(Ordering::Acquire),
+            FileOwner::Others => false,
+        };
+        (is_ours && !self.is_handed_over()).then_some(path)
+    }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        if let Some(file) = &self.file
-            && !self.is_handed_over()
-        {
+        if let Some(file) = self.file_to_remove() {
             // Already gone is as good as removed, and a drop has nobody to tell of the rest.
             let _ = std::fs::remove_file(file);
         }
@@ -219,10 +237,16 @@ mod tests {
         let address = socket_path("owner");
         let Address::Unix(path) = &address else { panic!() };
         let first = Listener::bind(&address).await.unwrap();
-        let second = adopted(&first, first.bequest().file()).await;
+        let claim = FileClaim::default();
+        let second = adopted(&first, FileOwner::UsOnceClaimed(claim.clone())).await;
         let guest = adopted(&first, FileOwner::Others).await;
-        drop(guest);
+        let given_up = adopted(&first, FileOwner::UsOnceClaimed(FileClaim::default())).await;
+        assert!(first.bequest().owns_file());
+        assert!(![&second, &guest, &given_up].iter().any(|listener| listener.bequest().owns_file()));
+        drop((guest, given_up));
         assert!(path.exists());
+        claim.claim();
+        assert!(second.bequest().owns_file());
         first.bequest().hand_over();
         drop(first);
         assert!(path.exists());

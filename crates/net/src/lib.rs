@@ -20,7 +20,7 @@ mod stream;
 
 pub use address::{Address, AddressError};
 pub use host::{HostError, HostName, HostPattern, normalize_host, requested_host};
-pub use inherit::{Bequest, FileOwner, Passed, PassedError};
+pub use inherit::{Bequest, FileClaim, FileOwner, Passed, PassedError};
 pub use listener::{Accepted, Listener};
 pub use routes::Routes;
 pub use stream::Stream;

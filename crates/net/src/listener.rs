@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::inherit::{Bequest, Bound, Passed, Socket};
+use crate::inherit::{Bequest, Bound, FileOwner, Passed, Socket};
 use crate::{Address, Stream};
 
 /// A bound socket that accepts. Dropping it closes it, and removes the file of a Unix socket that it has bound itself.
@@ -64,7 +64,7 @@ impl Listener {
                     }
                     other => other?,
                 };
-                let bound = Bound::new(Socket::Unix(listener), Some(path.clone()));
+                let bound = Bound::new(Socket::Unix(listener), Some((path.clone(), FileOwner::Us)));
                 Ok(Self { bound: Arc::new(bound), address: address.clone() })
             }
         }

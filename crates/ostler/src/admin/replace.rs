@@ -122,11 +122,9 @@ impl Replacement {
         })
     }
 
-    /// Waits until a successor is in charge.
+    /// Waits until a successor is in charge, and nobody is accepted here any more.
     pub(super) async fn done(&self) {
-        while !self.is_done() {
-            self.done.notified().await;
-        }
+        self.done.notified().await;
     }
 
     /// Starts a successor, and gives what becomes of it. That goes on when nobody waits for it.
@@ -194,13 +192,14 @@ impl Replacement {
         };
         match outcome {
             Ok(replaced) => {
-                self.leaving.leave().await;
                 let Replaced { pid, version, elapsed } = &replaced;
+                // At once: if this process is asked to end now, it must not say that the service does.
+                self.set(Stage::Replaced);
+                service_manager::replaced(*pid);
+                self.leaving.leave().await;
                 tracing::info!(pid, %version, ?elapsed, "replaced: the successor serves");
                 self.counts.done.fetch_add(1, Ordering::Relaxed);
                 self.watch.tell(EventDetail::Replaced { pid: *pid, version: version.clone() });
-                service_manager::replaced(*pid);
-                self.set(Stage::Replaced);
                 self.done.notify_one();
                 Ok(replaced)
             }

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ostler_net::{Address, FileOwner};
+use ostler_net::Address;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
@@ -65,12 +65,6 @@ pub(super) enum Answer {
 pub(super) enum Order {
     /// The sockets are its own.
     TakeOver,
-}
-
-impl SocketDescription {
-    pub(super) fn file_owner(&self) -> FileOwner {
-        if self.owns_file { FileOwner::Us } else { FileOwner::Others }
-    }
 }
 
 /// A message as a line.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use ostler_net::{Address, Bequest, FileOwner};
+use ostler_net::{Address, Bequest};
 use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -188,6 +188,7 @@ impl Attempt {
         }
         // If it was a script, not all of it may have ended.
         successor.kill();
+        successor.release();
     }
 }
 
@@ -200,7 +201,7 @@ fn descriptions(estates: &[Estate]) -> io::Result<(Vec<SocketDescription>, Vec<O
         descriptions.push(SocketDescription {
             key: purpose.key.clone(),
             address: purpose.address.clone(),
-            owns_file: bequest.file() == FileOwner::Us,
+            owns_file: bequest.owns_file(),
         });
         descriptors.push(descriptor);
     }

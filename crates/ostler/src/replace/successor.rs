@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
-use ostler_net::{Address, Passed};
+use ostler_net::{Address, FileClaim, FileOwner, Passed};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
@@ -23,6 +23,8 @@ pub(crate) struct Successor {
     socket: StdUnixStream,
     /// The process we replace.
     predecessor: u32,
+    /// The files of the sockets are the predecessor's until we are in charge.
+    files: FileClaim,
 }
 
 /// Why a process that was started as a successor cannot be one.
@@ -59,13 +61,18 @@ impl Successor {
             let wrong = format!("protocol {protocol}, {} sockets of {}", descriptors.len(), sockets.len());
             return Err(HandoverError::Protocol(wrong));
         }
+        let files = FileClaim::default();
         let mut passed = Vec::with_capacity(sockets.len());
         for (description, descriptor) in sockets.into_iter().zip(descriptors) {
-            let socket = Passed::new(descriptor, description.file_owner())
-                .map_err(|error| HandoverError::Protocol(error.to_string()))?;
+            let owner = match description.owns_file {
+                true => FileOwner::UsOnceClaimed(files.clone()),
+                false => FileOwner::Others,
+            };
+            let socket =
+                Passed::new(descriptor, owner).map_err(|error| HandoverError::Protocol(error.to_string()))?;
             passed.push((socket, Purpose { key: description.key, address: description.address }));
         }
-        Ok(Some((Self { socket, predecessor: pid }, Sockets::of_predecessor(passed))))
+        Ok(Some((Self { socket, predecessor: pid, files }, Sockets::of_predecessor(passed))))
     }
 
     /// The process that this one replaces.
@@ -86,7 +93,10 @@ impl Successor {
         let mut order = String::new();
         let read = BufReader::new(socket).read_line(&mut order).await;
         match read.ok().and_then(|_| serde_json::from_str(&order).ok()) {
-            Some(Order::TakeOver) => Ok(()),
+            Some(Order::TakeOver) => {
+                self.files.claim();
+                Ok(())
+            }
             None => Err(HandoverError::BrokenOff),
         }
     }

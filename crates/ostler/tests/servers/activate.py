@@ -23,7 +23,7 @@ for text in rest[:end]:
     passed.append(opened)
     names.append(name)
 # Out of the way first, so that none is overwritten.
-high = [os.dup2(each.fileno(), 100 + index) for index, each in enumerate(passed)]
+high = [os.dup2(each.fileno(), 100 + index, inheritable=False) for index, each in enumerate(passed)]
 for index, each in enumerate(high):
     os.dup2(each, 3 + index, inheritable=True)
 variables = {"LISTEN_FDS": str(len(passed)), "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": ":".join(names)}

@@ -79,10 +79,19 @@ pub(crate) fn replace(ostler: &Ostler) -> Successor {
 
 /// An Ostler that was started by a link in its directory, `bin`, which can be made to lead elsewhere.
 pub(crate) fn installed(switchboard: &str, servers: &str) -> Ostler {
-    let directory = Directory::new();
+    installed_in(Directory::new(), switchboard, servers, &[])
+}
+
+/// The same in this directory, with these listeners of the switchboard besides.
+pub(crate) fn installed_in(
+    directory: Directory,
+    switchboard: &str,
+    servers: &str,
+    listeners: &[&str],
+) -> Ostler {
     let program = directory.path("bin");
     symlink(PROGRAM, &program).unwrap();
-    configure(&directory, switchboard, servers);
+    configure_with(&directory, switchboard, servers, listeners);
     let runtime = directory.path("run");
     fs::create_dir(&runtime).unwrap();
     Ostler::up_as(&program, directory, &["up"], &[("XDG_RUNTIME_DIR", &runtime)])
@@ -90,9 +99,14 @@ pub(crate) fn installed(switchboard: &str, servers: &str) -> Ostler {
 
 /// Writes `ostler.toml` with these keys of `[switchboard]`.
 pub(crate) fn configure(directory: &Directory, switchboard: &str, servers: &str) {
+    configure_with(directory, switchboard, servers, &[]);
+}
+
+fn configure_with(directory: &Directory, switchboard: &str, servers: &str, listeners: &[&str]) {
     let base = free_ports();
+    let listeners = [&["127.0.0.1:0"], listeners].concat();
     let text = format!(
-        "[switchboard]\nlisten = \"127.0.0.1:0\"\n{switchboard}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+        "[switchboard]\nlisten = {listeners:?}\n{switchboard}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
          [pool]\nbase_port = {base}\n{servers}\n"
     );
     directory.write("ostler.toml", &text);

@@ -6,8 +6,10 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::binary::{Ostler, PROGRAM};
-use crate::lineage::{Successor, adopt_orphans, configure, install, install_script, installed, replace};
+use crate::binary::{Directory, Ostler, PROGRAM};
+use crate::lineage::{
+    Successor, adopt_orphans, configure, install, install_script, installed, installed_in, replace,
+};
 use crate::raw::{Events, Stuck, admin, get};
 use crate::stage::{SOON, carrying, echo, ends_within};
 
@@ -74,8 +76,8 @@ fn an_address_that_cannot_be_listened_on_is_named() {
     let ostler = installed("", &echo("a.localhost", ""));
     let before = processes(&ostler);
     let config = fs::read_to_string(ostler.directory.path("ostler.toml")).unwrap();
-    let both = format!("listen = [\"127.0.0.1:0\", \"{address}\"]");
-    ostler.directory.write("ostler.toml", &config.replacen("listen = \"127.0.0.1:0\"", &both, 1));
+    let both = format!("[\"127.0.0.1:0\", \"{address}\"]");
+    ostler.directory.write("ostler.toml", &config.replacen("[\"127.0.0.1:0\"]", &both, 1));
     ostler
         .ask(&["replace"])
         .with(1)
@@ -122,19 +124,26 @@ fn a_successor_that_takes_too_long_is_ended() {
 #[test]
 fn a_successor_that_comes_too_late_ends_by_itself() {
     adopt_orphans();
-    let ostler = installed("replace_timeout = \"100ms\"", &echo("a.localhost", ""));
+    let directory = Directory::new();
+    let socket = directory.path("s.sock");
+    let ostler = installed_in(
+        directory,
+        "replace_timeout = \"100ms\"",
+        &echo("a.localhost", ""),
+        &[&format!("unix:{socket}")],
+    );
     let before = processes(&ostler);
     let late = ostler.directory.path("late");
     // It begins when it has been given up, and finds nobody who would put it in charge.
     install_script(&ostler.directory, &format!("sleep 0.3; touch {late}; exec {PROGRAM} \"$@\""));
     ostler.ask(&["replace"]).with(1).complains("does not serve after 100");
     assert!(fs::exists(late).unwrap());
+    assert!(fs::exists(&socket).unwrap(), "the file is not its own");
     is_as_before(&ostler, &before);
-    let (mut ostler, directory) = (ostler, "bin");
     ostler.signal(Signal::TERM);
-    assert_eq!(ostler.exited(), Some(143));
-    assert!(fs::exists(ostler.directory.path(directory)).unwrap());
-    let (_, log) = ostler.end();
+    let (code, log, _directory) = ostler.end_with_directory();
+    assert_eq!(code, Some(143));
+    assert!(!fs::exists(socket).unwrap());
     assert!(log.contains("the running Ostler has broken off the replacement"), "{log}");
 }
 
@@ -208,6 +217,25 @@ fn a_drain_during_a_replacement_is_not_undone_by_it() {
     assert!(draining.wait().unwrap().success());
     assert_eq!(ostler.exited(), Some(0));
     assert_eq!(processes(&ostler), [0; 0]);
+}
+
+#[test]
+fn a_kill_during_a_replacement_ends_the_successor_too() {
+    adopt_orphans();
+    let mut ostler = installed("", &echo("a.localhost", ""));
+    waiting(&ostler);
+    let mut events = Events::follow(ostler.admin, None);
+    ostler.signal(Signal::USR2);
+    let successor = Successor::with_pid(&events.next_of("replacement_started")["pid"]);
+    ostler.signal(Signal::KILL);
+    assert_eq!(ostler.exited(), None);
+    ostler.directory.write("go", "");
+    assert_eq!(successor.exited(), Some(1));
+    for pid in processes(&ostler) {
+        ends_within(pid, SOON);
+    }
+    let (_, log) = ostler.end();
+    assert!(log.contains("the running Ostler has broken off the replacement"), "{log}");
 }
 
 #[test]
