@@ -50,6 +50,9 @@ fn every_example_is_a_right_configuration() {
     let mut examples = 0;
     for entry in std::fs::read_dir(root().join("examples")).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         if let Err(error) = Config::parse(&text, &path.to_string_lossy()) {
             panic!("{error}");

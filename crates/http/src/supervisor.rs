@@ -99,7 +99,10 @@ impl Shared {
     pub(crate) async fn retire(&self) {
         self.closing.cancel();
         self.give_all(Order::LameDuck);
-        self.closed.cancelled().await;
+        tokio::select! {
+            () = self.closed.cancelled() => {}
+            () = self.failed.cancelled() => {}
+        }
     }
 
     /// Drains, or joins the drain under way, which `deadline` can only shorten.
@@ -128,7 +131,8 @@ impl Shared {
     /// The way from running to stopped. Taken up again, it goes on from where it was.
     async fn drain(&self, deadline: &Deadline) -> Drain {
         let begun = *self.begun.get_or_init(Instant::now);
-        if !self.config.lame_duck.is_zero() {
+        // One that has retired has told everybody already.
+        if !self.config.lame_duck.is_zero() && !self.closing.is_cancelled() {
             self.go_on_to(State::LameDuck);
             self.give_all(Order::LameDuck);
             tokio::select! {
