@@ -240,6 +240,6 @@ fn a_kill_during_a_replacement_ends_the_successor_too() {
 
 #[test]
 fn the_variable_of_a_handover_without_one_is_told() {
-    let directory = crate::binary::Directory::new();
+    let directory = Directory::new();
     directory.run(&["up"], &[("OSTLER_HANDOVER", "stdin")]).with(1).complains("it is for Ostler's own use");
 }
