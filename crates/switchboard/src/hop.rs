@@ -131,7 +131,7 @@ fn strip_named(headers: &mut HeaderMap, request_id: &HeaderName) {
                     | http::header::CONTENT_LENGTH
                     | http::header::CONTENT_TYPE
                     | http::header::AUTHORIZATION
-                    | http::header::COOKIE
+                    | COOKIE
                     | TE
             ) && *name != request_id
                 && !name.as_str().starts_with("x-forwarded-")
