@@ -38,6 +38,10 @@ pub struct Connection {
     told: AtomicBool,
     /// Whether somebody has taken it over, to speak another protocol.
     handed_over: AtomicBool,
+    /// Set by the sweep: nothing has been asked for in a while, and what a conversation takes can be given back.
+    drowsy: AtomicBool,
+    /// Whether its task is about to give that back: hyper thinks then that it closes.
+    resting: AtomicBool,
     /// How the client reads.
     pub(crate) sending: Pace,
     /// The request body of its exchange.
@@ -127,6 +131,8 @@ impl Connection {
             response: AtomicU8::new(0),
             told: AtomicBool::new(false),
             handed_over: AtomicBool::new(false),
+            drowsy: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
             sending: Pace::default(),
             upload: Upload::default(),
             task: AtomicWaker::new(),
@@ -299,6 +305,35 @@ impl Connection {
     /// Wakes the task that serves it.
     pub(crate) fn wake(&self) {
         self.task.wake();
+    }
+
+    /// Lets it rest, if nothing is asked for by the time its task sees to it. Only the sweep does.
+    pub(crate) fn lull(&self) {
+        if !self.drowsy.swap(true, Ordering::Relaxed) {
+            self.task.wake();
+        }
+    }
+
+    /// Whether it is to rest now: nothing is under way and nothing waits to be sent.
+    pub(crate) fn may_rest(&self) -> bool {
+        self.drowsy.load(Ordering::Relaxed)
+            && self.phase() == Phase::Idle
+            && self.order() < Order::Finish
+            && !self.sending.is_waiting()
+    }
+
+    pub(crate) fn rest(&self) {
+        self.resting.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
+    }
+
+    /// The next request has come.
+    pub(crate) fn stir(&self) {
+        self.resting.store(false, Ordering::Relaxed);
+        self.drowsy.store(false, Ordering::Relaxed);
     }
 
     /// Tells the observer of what is not the end.

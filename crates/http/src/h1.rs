@@ -15,7 +15,7 @@ use crate::end::{Outcome, end};
 use crate::exchange::Followed;
 use crate::io::Watched;
 use crate::phase::{Order, Phase};
-use crate::{ConnectionService, ServerConfig};
+use crate::{ConnectionService, ServerConfig, opening};
 
 /// How many header fields hyper takes when it is not told.
 const HYPERS_HEADERS: usize = 100;
@@ -42,7 +42,23 @@ pub(crate) async fn drive<S: ConnectionService>(
     service: S,
     protocol: &http1::Builder,
 ) {
-    let service = Followed { service, connection: Arc::clone(&connection) };
+    let mut service = Followed { service, connection: Arc::clone(&connection) };
+    let mut io = Some(io);
+    while let Some(awake) = io {
+        let Some((resting, same)) = converse(awake, &connection, service, protocol).await else { return };
+        service = same;
+        io = opening::stir(resting, &connection).await;
+    }
+}
+
+/// Serves requests until the connection ends, or rests: of one without a request for a while nothing is kept but the socket
+/// and the service. hyper's buffers alone take 16 KiB.
+async fn converse<S: ConnectionService>(
+    io: Watched,
+    connection: &Arc<Connection>,
+    service: Followed<S>,
+    protocol: &http1::Builder,
+) -> Option<(Watched, Followed<S>)> {
     let mut serving = protocol.serve_connection(TokioIo::new(io), service).with_upgrades();
     // A request that has come, but that nobody has told us of yet, is not idleness: one turn of the runtime brings it to
     // light, and only then is the connection asked to end.
@@ -69,6 +85,11 @@ pub(crate) async fn drive<S: ConnectionService>(
                     polled = Pin::new(&mut serving).poll(cx);
                 }
             }
+            if polled.is_pending() && connection.may_rest() {
+                connection.rest();
+                Pin::new(&mut serving).graceful_shutdown();
+                polled = Pin::new(&mut serving).poll(cx);
+            }
             polled
         }));
         match polled {
@@ -77,13 +98,19 @@ pub(crate) async fn drive<S: ConnectionService>(
         }
     })
     .await;
-    match serving.into_parts() {
-        Some(parts) => {
-            let idle = finishing == Finishing::Idle;
-            end(parts.io.into_inner(), &connection, outcome, parts.read_buf.len(), idle).await;
+    let Some(parts) = serving.into_parts() else {
+        connection.hand_over();
+        return None;
+    };
+    let mut io = parts.io.into_inner();
+    if connection.is_resting() && matches!(outcome, Outcome::Served(Ok(()))) && io.gone().is_none() {
+        if !parts.read_buf.is_empty() {
+            io.unread(parts.read_buf);
         }
-        None => connection.hand_over(),
+        return Some((io, parts.service));
     }
+    end(io, connection, outcome, parts.read_buf.len(), finishing == Finishing::Idle).await;
+    None
 }
 
 /// Whether the connection has been asked to finish, and what it was doing.
@@ -112,4 +139,91 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("something that is no text").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use hyper::service::service_fn;
+    use hyper::{Request, Response};
+    use ostler_net::Stream;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::table::{Census, Table};
+    use crate::{Discard, RequestBody};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// A connection that is served, and its client.
+    fn conversation() -> (Arc<Connection>, UnixStream, tokio::task::JoinHandle<()>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let config = Arc::new(ServerConfig::default());
+        let table = Table::new(0, Arc::clone(&config), CancellationToken::new(), Arc::new(Discard));
+        let place = Arc::new(Census::default()).admit(1).unwrap();
+        let connection = table.enter(None, place);
+        let serving = Arc::clone(&connection);
+        let driving = tokio::spawn(async move {
+            let answer = |_: Request<RequestBody>| async {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"answer"))))
+            };
+            let io = Watched::new(Stream::from(ours).into(), Arc::clone(&serving));
+            drive(io, serving, service_fn(answer), &protocol(&config)).await;
+        });
+        (connection, theirs, driving)
+    }
+
+    async fn answer(client: &mut UnixStream) {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"answer") {
+            assert_ne!(client.read_buf(&mut answer).await.unwrap(), 0, "{}", answer.escape_ascii());
+        }
+        let answer = answer.to_ascii_lowercase();
+        assert!(!answer.windows(17).any(|part| part == b"connection: close"), "{}", answer.escape_ascii());
+    }
+
+    async fn until(mut is_so: impl FnMut() -> bool) {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_rests_answers_the_next_request_as_if_nothing_had_been() {
+        let (connection, mut client, driving) = conversation();
+        for _ in 0..3 {
+            client.write_all(REQUEST).await.unwrap();
+            answer(&mut client).await;
+            connection.lull();
+            until(|| connection.is_resting()).await;
+        }
+        client.write_all(&REQUEST[..7]).await.unwrap();
+        until(|| !connection.is_resting()).await;
+        client.write_all(&REQUEST[7..]).await.unwrap();
+        answer(&mut client).await;
+        connection.lull();
+        until(|| connection.is_resting()).await;
+        drop(client);
+        driving.await.unwrap();
+        assert!(connection.is_told());
+    }
+
+    #[tokio::test]
+    async fn a_connection_in_the_middle_of_something_does_not_rest() {
+        let (connection, mut client, driving) = conversation();
+        client.write_all(&REQUEST[..7]).await.unwrap();
+        until(|| connection.phase() == Phase::Head).await;
+        connection.lull();
+        client.write_all(&REQUEST[7..]).await.unwrap();
+        answer(&mut client).await;
+        // Asked before, it rests as soon as nothing is under way.
+        until(|| connection.is_resting()).await;
+        connection.give(Order::Finish);
+        driving.await.unwrap();
+    }
 }

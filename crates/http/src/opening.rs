@@ -52,6 +52,21 @@ pub(crate) async fn open(
     Some((io, protocol))
 }
 
+/// Waits for the next request on a connection that rests. None if the connection has ended meanwhile; its end has been told
+/// then.
+pub(crate) async fn stir(mut io: Watched, connection: &Connection) -> Option<Watched> {
+    let bytes = obey(connection, |cx| some_bytes(&mut io, cx)).await;
+    connection.stir();
+    match bytes {
+        Some(bytes) => io.unread(bytes),
+        None => {
+            end(connection);
+            return None;
+        }
+    }
+    Some(io)
+}
+
 async fn encrypted(stream: Stream, connection: &Arc<Connection>, tls: &Tls) -> Option<(Watched, Protocol)> {
     // Until its first byte it is a client without a request, like any other.
     let readable = {
@@ -116,6 +131,15 @@ fn end(connection: &Connection) {
         _ if connection.order() == Order::Abort => EventKind::ConnectionAborted { phase: connection.phase() },
         overdue => overdue.unwrap_or(EventKind::ConnectionClosed),
     });
+}
+
+/// Reads what there is. None of it is the end.
+fn some_bytes(io: &mut Watched, cx: &mut Context<'_>) -> Poll<Bytes> {
+    let mut space = [const { MaybeUninit::uninit() }; FIRST_READ];
+    let mut buf = ReadBuf::uninit(&mut space);
+    // How the client left is remembered by the socket's wrapper, and found out again by whoever reads next.
+    let _ = ready!(Pin::new(&mut *io).poll_read(cx, &mut buf));
+    Poll::Ready(Bytes::copy_from_slice(buf.filled()))
 }
 
 /// Reads until it is known what is spoken, or the client has ended.

@@ -45,6 +45,11 @@ impl Pace {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Whether somebody waits for the client.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != 0
+    }
+
     /// There is nothing to wait for any more.
     pub(crate) fn rest(&self) {
         self.waiting.store(0, Ordering::Relaxed);

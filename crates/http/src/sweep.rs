@@ -7,7 +7,7 @@ use crate::overdue::Overdue;
 use crate::pace::{Least, Shortfall};
 use crate::phase::{Order, Phase};
 use crate::upload::{Allowed, Verdict};
-use crate::{ServerConfig, WriteBound};
+use crate::{Protocol, ServerConfig, WriteBound};
 
 /// The bounds of a server in ticks of its sweep.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,7 @@ impl Sweep {
             // Over HTTP/2 a client is told first, and this one does not answer.
             Phase::Idle if age > self.notice && connection.is_noticed() => connection.give(Order::Close),
             Phase::Idle if age > self.idle => connection.expire(Overdue::Idle, Order::Finish),
+            Phase::Idle if age > 1 && connection.protocol() == Protocol::Http1 => connection.lull(),
             Phase::Head if age > self.head => connection.expire(Overdue::Head, Order::Close),
             Phase::Upload if age > self.idle || connection.upload.verdict() != Verdict::None => {
                 connection.expire(Overdue::BodyProgress, Order::Close);
