@@ -18,7 +18,7 @@ builtin = "echo"
 """
 
 # What is freed and what is done in the second after a change is part of it.
-SETTLING = 1
+SETTLING = 5
 
 # Clients before the first look: they pay for what all of them need.
 FIRST = 100

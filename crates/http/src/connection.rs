@@ -323,6 +323,7 @@ impl Connection {
     }
 
     pub(crate) fn rest(&self) {
+        self.table.count_rested();
         self.resting.store(true, Ordering::Relaxed);
     }
 

@@ -95,6 +95,11 @@ impl ServerHandle {
         self.shared.census.open()
     }
 
+    /// How many times a connection has given back what a conversation takes, because nothing was asked for in a while.
+    pub fn rested(&self) -> u64 {
+        self.shared.tables.iter().map(|table| table.rested()).sum()
+    }
+
     /// Responses begun since the start.
     pub fn served(&self) -> u64 {
         self.shared.served()

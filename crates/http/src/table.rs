@@ -29,6 +29,8 @@ pub(crate) struct Table {
     tick: AtomicU64,
     /// Responses begun.
     served: AtomicU64,
+    /// How many times a connection has given back what a conversation takes.
+    rested: AtomicU64,
     /// Ends of connections that left bytes of a next request unanswered.
     dropped_pipelined: AtomicU64,
 }
@@ -74,6 +76,7 @@ impl Table {
             connections: Mutex::default(),
             tick: AtomicU64::new(0),
             served: AtomicU64::new(0),
+            rested: AtomicU64::new(0),
             dropped_pipelined: AtomicU64::new(0),
         })
     }
@@ -131,6 +134,14 @@ impl Table {
 
     pub(crate) fn count_served(&self) {
         self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_rested(&self) {
+        self.rested.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rested(&self) -> u64 {
+        self.rested.load(Ordering::Relaxed)
     }
 
     pub(crate) fn served(&self) -> u64 {

@@ -25,6 +25,7 @@ use crate::admin::{Admin, Overseen};
 use crate::replace::{Estate, Program};
 use crate::servers::{CommandError, Servers};
 use crate::sockets::{Purpose, Sockets, SocketsError};
+use crate::thrift;
 
 /// A running Ostler. It ends with the scope it was started in: the switchboards drain first, then the servers stop, and the
 /// admin listener is the last to go, so that it can tell of all that.
@@ -139,6 +140,7 @@ impl Host {
                 .push(Switchboard::start(scope, listener, config, routes, &pool, &workers, observer)?);
             http_events.push(counts);
         }
+        thrift::start(scope, &switchboards)?;
         let overseen = Overseen {
             root: scope,
             events,

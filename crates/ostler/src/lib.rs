@@ -19,6 +19,7 @@ mod replace;
 mod servers;
 mod service_manager;
 mod sockets;
+mod thrift;
 
 pub use echo::{Echo, EchoBody};
 pub use host::{Host, HostError, HostOptions};

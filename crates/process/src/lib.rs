@@ -93,4 +93,5 @@ pub use ports::{NoFreePort, Port, PortRange, Ports};
 pub use probe::{Probe, Readiness};
 pub use spawn::SpawnError;
 pub use spec::{ChildSpec, Endpoint, SpecError, StopBudgets};
+pub use sys::heap::release_free_memory;
 pub use template::TemplateError;

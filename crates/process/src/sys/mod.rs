@@ -1,10 +1,11 @@
 //! The only unsafe code of the crate: what has no safe form in the libraries we use.
 #![allow(
     unsafe_code,
-    reason = "clone3, what a child may call before exec, and registering a descriptor have no safe form"
+    reason = "clone3, what a child may call before exec, registering a descriptor, and trimming the heap have no safe form"
 )]
 
 pub(crate) mod fork;
+pub(crate) mod heap;
 
 use std::io;
 use std::os::fd::OwnedFd;
