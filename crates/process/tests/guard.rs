@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -72,6 +73,10 @@ fn guard_of(mark: &str) -> u32 {
     *carrying(&format!("OSTLER_GUARD_INSTANCE={mark}")).first().expect("a guard")
 }
 
+fn another_guard(mark: &str, first: u32) -> bool {
+    carrying(&format!("OSTLER_GUARD_INSTANCE={mark}")).iter().any(|pid| *pid != first)
+}
+
 fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
@@ -135,10 +140,23 @@ async fn a_guard_that_dies_is_replaced() {
     let stable = Stable::open().await;
     let first = guard_of(stable.launcher.mark());
     signal(first, Signal::KILL);
-    let another = || {
-        carrying(&format!("OSTLER_GUARD_INSTANCE={}", stable.launcher.mark())).iter().any(|pid| *pid != first)
-    };
-    within(Duration::from_secs(5), "another guard", another).await;
+    within(Duration::from_secs(5), "another guard", || another_guard(stable.launcher.mark(), first)).await;
+    stable.close().await;
+}
+
+#[tokio::test]
+async fn a_guard_that_is_not_up_yet_at_the_end_is_dismissed_all_the_same() {
+    let files = tempfile::tempdir().unwrap();
+    let (program, mute) = (files.path().join("guard"), files.path().join("mute"));
+    // A second guard that never says that it stands, and goes at the first word.
+    let script = format!("#!/bin/sh\n[ -e {} ] && exec head -c 1 >/dev/null\nexec {FAKE}\n", mute.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let stable = Stable::with(|config| LauncherConfig { guard: GuardProgram::Path(program), ..config }).await;
+    fs::write(&mute, "").unwrap();
+    let first = guard_of(stable.launcher.mark());
+    signal(first, Signal::KILL);
+    within(Duration::from_secs(5), "another guard", || another_guard(stable.launcher.mark(), first)).await;
     stable.close().await;
 }
 
