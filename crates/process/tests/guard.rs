@@ -12,6 +12,7 @@ use ostler_scope::Scope;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::block::Block;
 use crate::stable::{FAKE, Stable};
 use crate::traces::{assert_nothing_left, carrying, is_alive, pid_in, within};
 
@@ -22,6 +23,7 @@ pub(crate) struct OtherHost {
     pub(crate) child: u32,
     pub(crate) grandchild: u32,
     pub(crate) root: TempDir,
+    _block: Block,
     _files: TempDir,
 }
 
@@ -31,12 +33,12 @@ impl OtherHost {
         let root = tempfile::tempdir().unwrap();
         let files = tempfile::tempdir().unwrap();
         let file: PathBuf = files.path().join("pid");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let block = Block::claim();
         let mut process = Command::new(FAKE)
             .arg("host")
             .args(switches)
             .arg(format!("--root={}", root.path().display()))
-            .arg(format!("--base={}", port.min(65_000)))
+            .arg(format!("--base={}", block.base))
             .arg(format!("--grandchild={}", file.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -48,7 +50,7 @@ impl OtherHost {
         let (mark, child) = line.trim().split_once(' ').expect("the host starts its child");
         let grandchild = pid_in(&file).await;
         let (mark, child) = (mark.to_owned(), child.parse().unwrap());
-        Self { process, mark, child, grandchild, root, _files: files }
+        Self { process, mark, child, grandchild, root, _block: block, _files: files }
     }
 
     pub(crate) fn kill(&mut self) {
