@@ -7,7 +7,7 @@ use ostler_process::{LauncherConfig, NoFreePort, PortRange, Ports, StartError};
 use tokio::net::TcpSocket;
 use tokio::time::advance;
 
-use crate::block::Block;
+use crate::block::{Block, PORTS};
 use crate::stable::{Stable, fake};
 use crate::traces::{eventually, marked};
 
@@ -80,18 +80,21 @@ async fn a_child_whose_port_was_taken_before_it_could_bind_gets_the_next_one() {
 
 #[tokio::test]
 async fn a_child_whose_port_another_program_connected_from_gets_the_next_one() {
-    let stable = Stable::open().await;
-    let base = stable.block.base;
+    let block = Block::claim();
+    // As the kernel does it for who does not ask for a port: not to be shared, not even with what it remembers of another test.
+    let bound = |port| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, port).into()).map(|()| socket)
+    };
+    let base = (block.base..block.base + PORTS - 4).find(|port| bound(*port).is_ok()).unwrap();
+    let stable = Stable::with(|config| LauncherConfig { ports: range(base, 4), ..config }).await;
     let go = stable.file("go");
     let wait_for = format!("--wait-for={}", go.display());
     let switches = [wait_for.as_str()];
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let thief = async {
         eventually("a waiting child", || go.with_extension("waiting").exists()).await;
-        // As the kernel does it for who does not ask for a port: not to be shared.
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind((Ipv4Addr::LOCALHOST, base).into()).unwrap();
-        let stolen = socket.connect(server.local_addr().unwrap()).await.unwrap();
+        let stolen = bound(base).unwrap().connect(server.local_addr().unwrap()).await.unwrap();
         std::fs::write(&go, "").unwrap();
         stolen
     };
