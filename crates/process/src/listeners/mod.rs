@@ -54,15 +54,18 @@ mod tests {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let connection = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
         let port = connection.local_addr().unwrap().port();
-        assert!(table::on_port(port, Which::Listening).unwrap().is_empty());
-        let mut found = table::on_port(port, Which::Any).unwrap();
-        assert_eq!(found.len(), 1);
+        // Connections of others may be from the same port to somewhere else.
+        let ours = |mut found: HashSet<u64>| {
+            let all = found.len();
+            crate::procfs::claim_sockets(std::process::id(), &mut found);
+            all - found.len()
+        };
+        assert_eq!(ours(table::on_port(port, Which::Listening).unwrap()), 0);
+        assert_eq!(ours(table::on_port(port, Which::Any).unwrap()), 1);
         if let Ok(asked) = diag::on_port(port, Which::Any) {
-            assert_eq!(asked, found);
+            assert_eq!(ours(asked), 1);
         }
-        crate::procfs::claim_sockets(std::process::id(), &mut found);
-        assert!(found.is_empty());
         drop(connection);
-        assert!(on_port(port, Which::Any).unwrap().is_empty());
+        assert_eq!(ours(on_port(port, Which::Any).unwrap()), 0);
     }
 }
