@@ -12,7 +12,8 @@ use tokio::time::Instant;
 /// Which ports are handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {
-    /// The first one; 9000 unless told otherwise.
+    /// The first one; 9000 unless told otherwise. Better not among those the kernel gives to outgoing connections
+    /// (`net.ipv4.ip_local_port_range`), any of which may take a port between the look and the server.
     pub base: u16,
     /// How many from there on; 10,000 unless told otherwise, cut at 65,535.
     pub count: u16,

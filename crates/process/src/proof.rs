@@ -5,12 +5,13 @@ use std::io;
 
 use crate::census::Quarry;
 use crate::cgroup::ChildCgroup;
+use crate::listeners::Which;
 use crate::{listeners, procfs};
 
-/// Who listens on a port.
+/// Who has a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
-    /// Every listening socket on the port is open in a process of the child.
+    /// Every socket asked for is open in a process of the child.
     Ours,
     Nobody,
     /// At least one is open in none.
@@ -20,11 +21,12 @@ pub(crate) enum Holder {
 /// Looks at the child itself first, which nearly always is the answer, then at what it started, and only then at all processes.
 pub(crate) fn holder(
     port: u16,
+    which: Which,
     leader: u32,
     quarry: &Quarry,
     cgroup: Option<&ChildCgroup>,
 ) -> io::Result<Holder> {
-    let mut unclaimed = listeners::on_port(port)?;
+    let mut unclaimed = listeners::on_port(port, which)?;
     if unclaimed.is_empty() {
         return Ok(Holder::Nobody);
     }
@@ -43,6 +45,6 @@ pub(crate) fn holder(
         return Ok(Holder::Ours);
     }
     // It may have been closed while we looked: what counts is that someone else's is there now.
-    let still = listeners::on_port(port)?;
+    let still = listeners::on_port(port, which)?;
     Ok(if unclaimed.is_disjoint(&still) { Holder::Nobody } else { Holder::Other })
 }

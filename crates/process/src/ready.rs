@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::StartError;
 use crate::leader::{Exit, Leader};
+use crate::listeners::Which;
 use crate::pace::Pace;
 use crate::probe::Readiness;
 use crate::proof::{self, Holder};
@@ -119,7 +120,7 @@ impl Waiting<'_> {
             // Some servers listen on the first address of `localhost` alone.
             Err(refused) => connect(loopback(Ipv6Addr::LOCALHOST.into())).await.map_err(|_| refused)?,
         };
-        match self.holder(port) {
+        match self.holder(port, Which::Listening) {
             Ok(Holder::Ours) => Ok(address),
             Ok(Holder::Nobody) => Err(NotReady::Yet(format!("nobody listens on port {port} any more"))),
             Ok(Holder::Other) => Err(NotReady::Never(self.taken(port))),
@@ -127,8 +128,8 @@ impl Waiting<'_> {
         }
     }
 
-    fn holder(&self, port: u16) -> std::io::Result<Holder> {
-        proof::holder(port, self.leader.pid(), &self.running.quarry, self.running.cgroup.as_ref())
+    fn holder(&self, port: u16, which: Which) -> std::io::Result<Holder> {
+        proof::holder(port, which, self.leader.pid(), &self.running.quarry, self.running.cgroup.as_ref())
     }
 
     fn taken(&self, port: u16) -> StartError {
@@ -137,9 +138,9 @@ impl Waiting<'_> {
 
     async fn ended_early(&self, exit: Exit) -> StartError {
         let _ = timeout(LAST_WORDS, self.running.sink.ended()).await;
-        // Most servers end when they cannot have their port. Whether that was it is seen from who has it.
+        // Most servers end when they cannot have their port. Whether that was it is seen from who has it, if only for a connection.
         if let Expected::Port(port) = self.expected
-            && let Ok(Holder::Other) = self.holder(port)
+            && let Ok(Holder::Other) = self.holder(port, Which::Any)
         {
             return self.taken(port);
         }

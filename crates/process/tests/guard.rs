@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use ostler_scope::Scope;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::block::Block;
 use crate::stable::{FAKE, Stable};
 use crate::traces::{assert_nothing_left, carrying, is_alive, pid_in, within};
 
@@ -21,6 +23,7 @@ pub(crate) struct OtherHost {
     pub(crate) child: u32,
     pub(crate) grandchild: u32,
     pub(crate) root: TempDir,
+    _block: Block,
     _files: TempDir,
 }
 
@@ -30,12 +33,12 @@ impl OtherHost {
         let root = tempfile::tempdir().unwrap();
         let files = tempfile::tempdir().unwrap();
         let file: PathBuf = files.path().join("pid");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let block = Block::claim();
         let mut process = Command::new(FAKE)
             .arg("host")
             .args(switches)
             .arg(format!("--root={}", root.path().display()))
-            .arg(format!("--base={}", port.min(65_000)))
+            .arg(format!("--base={}", block.base))
             .arg(format!("--grandchild={}", file.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -47,7 +50,7 @@ impl OtherHost {
         let (mark, child) = line.trim().split_once(' ').expect("the host starts its child");
         let grandchild = pid_in(&file).await;
         let (mark, child) = (mark.to_owned(), child.parse().unwrap());
-        Self { process, mark, child, grandchild, root, _files: files }
+        Self { process, mark, child, grandchild, root, _block: block, _files: files }
     }
 
     pub(crate) fn kill(&mut self) {
@@ -70,6 +73,10 @@ impl Drop for OtherHost {
 
 fn guard_of(mark: &str) -> u32 {
     *carrying(&format!("OSTLER_GUARD_INSTANCE={mark}")).first().expect("a guard")
+}
+
+fn another_guard(mark: &str, first: u32) -> bool {
+    carrying(&format!("OSTLER_GUARD_INSTANCE={mark}")).iter().any(|pid| *pid != first)
 }
 
 fn signal(pid: u32, signal: Signal) {
@@ -135,10 +142,23 @@ async fn a_guard_that_dies_is_replaced() {
     let stable = Stable::open().await;
     let first = guard_of(stable.launcher.mark());
     signal(first, Signal::KILL);
-    let another = || {
-        carrying(&format!("OSTLER_GUARD_INSTANCE={}", stable.launcher.mark())).iter().any(|pid| *pid != first)
-    };
-    within(Duration::from_secs(5), "another guard", another).await;
+    within(Duration::from_secs(5), "another guard", || another_guard(stable.launcher.mark(), first)).await;
+    stable.close().await;
+}
+
+#[tokio::test]
+async fn a_guard_that_is_not_up_yet_at_the_end_is_dismissed_all_the_same() {
+    let files = tempfile::tempdir().unwrap();
+    let (program, mute) = (files.path().join("guard"), files.path().join("mute"));
+    // A second guard that never says that it stands, and goes at the first word.
+    let script = format!("#!/bin/sh\n[ -e {} ] && exec head -c 1 >/dev/null\nexec {FAKE}\n", mute.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let stable = Stable::with(|config| LauncherConfig { guard: GuardProgram::Path(program), ..config }).await;
+    fs::write(&mute, "").unwrap();
+    let first = guard_of(stable.launcher.mark());
+    signal(first, Signal::KILL);
+    within(Duration::from_secs(5), "another guard", || another_guard(stable.launcher.mark(), first)).await;
     stable.close().await;
 }
 

@@ -4,8 +4,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use ostler_process::{LauncherConfig, NoFreePort, PortRange, Ports, StartError};
+use tokio::net::TcpSocket;
 use tokio::time::advance;
 
+use crate::block::{Block, PORTS};
 use crate::stable::{Stable, fake};
 use crate::traces::{eventually, marked};
 
@@ -13,21 +15,10 @@ fn range(base: u16, count: u16) -> PortRange {
     PortRange { base, count, ..PortRange::default() }
 }
 
-/// The beginning of a few ports in a row that nobody has.
-fn free_run(count: u16) -> u16 {
-    loop {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let run =
-            (first..first.saturating_add(count)).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        if first < 65_000 && run.collect::<Result<Vec<_>, _>>().is_ok() {
-            return first;
-        }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_freed_port_rests_before_it_is_given_again() {
-    let base = free_run(3);
+    let block = Block::claim();
+    let base = block.base;
     let ports = Ports::new(range(base, 3));
     let first = ports.take().unwrap();
     assert_eq!(first.number(), base);
@@ -39,7 +30,8 @@ async fn a_freed_port_rests_before_it_is_given_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_resting_port_is_given_early_rather_than_none() {
-    let base = free_run(2);
+    let block = Block::claim();
+    let base = block.base;
     let ports = Ports::new(range(base, 2));
     let (first, second) = (ports.take().unwrap(), ports.take().unwrap());
     assert_eq!(ports.take().unwrap_err(), NoFreePort { first: base, last: base + 1 });
@@ -50,7 +42,8 @@ async fn a_resting_port_is_given_early_rather_than_none() {
 
 #[tokio::test]
 async fn a_port_that_another_program_holds_is_passed_over() {
-    let base = free_run(2);
+    let block = Block::claim();
+    let base = block.base;
     let held = TcpListener::bind((Ipv4Addr::LOCALHOST, base)).unwrap();
     let ports = Ports::new(range(base, 2));
     assert_eq!(ports.take().unwrap().number(), base + 1);
@@ -67,7 +60,8 @@ async fn two_children_are_never_given_one_port() {
 
 #[tokio::test]
 async fn a_child_whose_port_was_taken_before_it_could_bind_gets_the_next_one() {
-    let base = free_run(4);
+    let block = Block::claim();
+    let base = block.base;
     let stable = Stable::with(|config| LauncherConfig { ports: range(base, 4), ..config }).await;
     let go = stable.file("go");
     let wait_for = format!("--wait-for={}", go.display());
@@ -85,8 +79,35 @@ async fn a_child_whose_port_was_taken_before_it_could_bind_gets_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_child_whose_port_another_program_connected_from_gets_the_next_one() {
+    let block = Block::claim();
+    // As the kernel does it for who does not ask for a port: not to be shared, not even with what it remembers of another test.
+    let bound = |port| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, port).into()).map(|()| socket)
+    };
+    let base = (block.base..block.base + PORTS - 4).find(|port| bound(*port).is_ok()).unwrap();
+    let stable = Stable::with(|config| LauncherConfig { ports: range(base, 4), ..config }).await;
+    let go = stable.file("go");
+    let wait_for = format!("--wait-for={}", go.display());
+    let switches = [wait_for.as_str()];
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let thief = async {
+        eventually("a waiting child", || go.with_extension("waiting").exists()).await;
+        let stolen = bound(base).unwrap().connect(server.local_addr().unwrap()).await.unwrap();
+        std::fs::write(&go, "").unwrap();
+        stolen
+    };
+    let (stall, stolen) = tokio::join!(stable.serve(&switches), thief);
+    assert_eq!(stall.unwrap().child.address().port(), Some(base + 1));
+    drop(stolen);
+    stable.close().await;
+}
+
+#[tokio::test]
 async fn a_stranger_on_the_childs_port_is_not_taken_for_the_child() {
-    let base = free_run(1);
+    let block = Block::claim();
+    let base = block.base;
     let one = |config| LauncherConfig { ports: range(base, 1), port_attempts: 1, ..config };
     let stable = Stable::with(one).await;
     let go = stable.file("go");

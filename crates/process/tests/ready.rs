@@ -22,7 +22,7 @@ async fn a_child_serves_on_the_port_it_was_given_and_knows_host_and_marks() {
     let spec = ChildSpec::new([FAKE, "serve", "--port={port}", "--x={host}", "--y={{}}"]).unwrap();
     let stall = stable.start(&spec).await.unwrap();
     let port = stall.child.address().port().unwrap();
-    assert!(port >= stable.base);
+    assert!(port >= stable.block.base);
     assert_eq!(get(stall.child.address(), "/pid").await, stall.child.pid().to_string());
 
     let arguments = get(stall.child.address(), "/args").await;

@@ -1,6 +1,5 @@
 //! A launcher with everything around it, for one test.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use ostler_scope::{Deadline, Scope};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::block::{Block, PORTS};
 use crate::traces::assert_nothing_left;
 
 pub(crate) const FAKE: &str = env!("CARGO_BIN_EXE_ostler-process-fake");
@@ -21,7 +21,7 @@ pub(crate) const HOST: &str = "shop.localhost";
 pub(crate) struct Stable {
     pub(crate) scope: Scope,
     pub(crate) launcher: Launcher,
-    pub(crate) base: u16,
+    pub(crate) block: Block,
     root: TempDir,
 }
 
@@ -43,15 +43,15 @@ impl Stable {
     pub(crate) async fn with(change: impl FnOnce(LauncherConfig) -> LauncherConfig) -> Self {
         let root = tempfile::tempdir().unwrap();
         let scope = Scope::root("test").open().unwrap();
-        let base = free_port();
+        let block = Block::claim();
         let config = change(LauncherConfig {
-            ports: PortRange { base, count: 100, ..PortRange::default() },
+            ports: PortRange { base: block.base, count: PORTS, ..PortRange::default() },
             runtime_root: Some(root.path().to_owned()),
             guard: GuardProgram::Path(FAKE.into()),
             ..LauncherConfig::default()
         });
         let launcher = Launcher::open(&scope, config).await.unwrap();
-        Self { scope, launcher, base, root }
+        Self { scope, launcher, block, root }
     }
 
     /// A path for the fake to write to.
@@ -114,11 +114,4 @@ pub(crate) async fn get(address: &Address, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
-}
-
-/// A port that was free a moment ago, to begin a range with.
-fn free_port() -> u16 {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    // The range must fit below the end.
-    port.min(65_000)
 }

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 const habits = new Set(process.argv.slice(2));
 const open = [];
 const gone = [];
+let begun = false;
 let sick = false;
 let asked = false;
 
@@ -35,11 +36,16 @@ const answers = {
     });
     request.on("end", () => response.end(JSON.stringify({ length, sha256: digest.digest("hex") })));
   },
-  // Answers once the client of an upload that was begun is gone.
   "/upload": (_, response) => {
+    begun = true;
+    gone.forEach((waiting) => waiting.write("begun\n"));
     response.on("close", () => gone.forEach((waiting) => waiting.end("gone")));
   },
-  "/gone": (_, response) => gone.push(response),
+  // Tells when an upload has begun, and when its client is gone.
+  "/gone": (_, response) => {
+    gone.push(response);
+    if (begun) response.write("begun\n");
+  },
   "/back": (request, response) => request.pipe(response),
   "/trailers": (request, response) => {
     response.writeHead(200, { Trailer: "X-Seen, X-Last" });

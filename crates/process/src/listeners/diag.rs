@@ -1,9 +1,11 @@
-//! The kernel's socket diagnosis over netlink: one question a family, answered with the listeners of one port alone.
+//! The kernel's socket diagnosis over netlink: one question a family, answered with the sockets of one port alone.
 
 use std::collections::HashSet;
 use std::io;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+
+use super::Which;
 
 /// `SOCK_DIAG_BY_FAMILY`, the question and its answers.
 const BY_FAMILY: u16 = 20;
@@ -18,6 +20,9 @@ const DONE: u16 = 3;
 /// `1 << TCP_LISTEN`. With no other state asked for, the kernel does not look at connections.
 const LISTENING: u32 = 1 << 10;
 
+/// Every state.
+const ANY: u32 = u32::MAX;
+
 const TCP: u8 = 6;
 
 /// Length of `nlmsghdr`, and of it with `inet_diag_req_v2`.
@@ -27,13 +32,13 @@ const QUESTION: usize = HEADER + 56;
 /// Where an answer has its inode: after the header, 52 bytes that identify the socket, and four counters.
 const INODE: usize = HEADER + 52 + 16;
 
-pub(super) fn on_port(port: u16) -> io::Result<HashSet<u64>> {
+pub(super) fn on_port(port: u16, which: Which) -> io::Result<HashSet<u64>> {
     let flags = SocketFlags::CLOEXEC;
     let kernel =
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG))?;
     let mut found = HashSet::new();
     for family in [AddressFamily::INET, AddressFamily::INET6] {
-        rustix::net::send(&kernel, &question(family, port), SendFlags::empty())?;
+        rustix::net::send(&kernel, &question(family, port, which), SendFlags::empty())?;
         let mut buffer = [0_u8; 8192];
         loop {
             let (received, _) = rustix::net::recv(&kernel, &mut buffer, RecvFlags::empty())?;
@@ -45,14 +50,18 @@ pub(super) fn on_port(port: u16) -> io::Result<HashSet<u64>> {
     Ok(found)
 }
 
-fn question(family: AddressFamily, port: u16) -> [u8; QUESTION] {
+fn question(family: AddressFamily, port: u16, which: Which) -> [u8; QUESTION] {
     let mut question = [0; QUESTION];
     question[0..4].copy_from_slice(&(QUESTION as u32).to_ne_bytes());
     question[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
     question[6..8].copy_from_slice(&DUMP.to_ne_bytes());
     question[HEADER] = family.as_raw() as u8;
     question[HEADER + 1] = TCP;
-    question[HEADER + 4..HEADER + 8].copy_from_slice(&LISTENING.to_ne_bytes());
+    let states = match which {
+        Which::Listening => LISTENING,
+        Which::Any => ANY,
+    };
+    question[HEADER + 4..HEADER + 8].copy_from_slice(&states.to_ne_bytes());
     question[HEADER + 8..HEADER + 10].copy_from_slice(&port.to_be_bytes());
     question
 }
@@ -71,7 +80,7 @@ fn collect(mut messages: &[u8], found: &mut HashSet<u64>) -> io::Result<Answers>
         match kind {
             DONE => return Ok(Answers::Complete),
             ERROR => return Err(io::Error::from_raw_os_error(-(word(message, HEADER).unwrap_or(0) as i32))),
-            BY_FAMILY => found.extend(word(message, INODE).map(u64::from)),
+            BY_FAMILY => found.extend(word(message, INODE).filter(|inode| *inode != 0).map(u64::from)),
             _ => {}
         }
         messages = messages.get(length.next_multiple_of(4)..).unwrap_or_default();
