@@ -6,6 +6,7 @@ mod exchange;
 mod failures;
 mod fields;
 mod goodbyes;
+mod http2;
 mod loops;
 mod stage;
 mod streams;

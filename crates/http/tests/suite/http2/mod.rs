@@ -1,6 +1,7 @@
 //! HTTP/2 through the public interface: raw frames, real clients.
 
 mod drain;
+mod exchanges;
 mod floods;
 mod opening;
 mod streams;
@@ -120,6 +121,7 @@ async fn answer(
             BoxBody::new(StreamBody::new(frames))
         }
         "/large" => whole("x".repeat(1 << 20)),
+        "/empty" => whole(String::new()),
         "/panic" => panic!("of a handler"),
         "/upload" => match request.into_body().collect().await {
             Ok(body) => {

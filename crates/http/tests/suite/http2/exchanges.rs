@@ -1,0 +1,152 @@
+//! What happens to one request, and leaves the others alone.
+
+use ostler_http::{BodyBound, EventKind, Http2Config, Phase, SendSite, ServerConfig, WriteBound};
+use ostler_testing::http2::{Http2, frame, headers};
+
+use super::{SHORT, Stage};
+
+const POST: [(&str, &str); 4] =
+    [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/upload")];
+
+const CANCEL: [u8; 4] = [0, 0, 0, 8];
+
+/// The connection still serves; then its client leaves, and nothing but that is told.
+async fn goes_on(mut stage: Stage, mut client: Http2) {
+    client.get(101, "/after").await;
+    assert_eq!(client.status(101).await, 200);
+    drop(client);
+    assert_eq!(stage.told().await, EventKind::ConnectionClosed);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_500() {
+    let mut stage = Stage::new().await;
+    let mut client = Http2::start(stage.address()).await;
+    client.get(1, "/panic").await;
+    assert_eq!(client.status(1).await, 500);
+    assert_eq!(stage.told().await, EventKind::HandlerPanicked { message: "of a handler".to_owned() });
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_request_taken_back_while_it_is_handled_is_told() {
+    let mut stage = Stage::new().await;
+    let mut client = Http2::start(stage.address()).await;
+    client.get(1, "/hold").await;
+    stage.entered.notified().await;
+    client.frame(frame::RST_STREAM, 0, 1, &CANCEL).await;
+    assert_eq!(stage.told().await, EventKind::ClientDisconnected { phase: Phase::Handler });
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_response_taken_back_under_way_is_told_with_its_site() {
+    for (path, window, expected) in
+        [("/stream", 65_535, SendSite::SendChunk), ("/large", 100, SendSite::SendBody)]
+    {
+        let mut stage = Stage::new().await;
+        let mut client = Http2::connect(stage.address()).await;
+        client.begin(&[(4, window)]).await;
+        client.get(1, path).await;
+        client.wait_for(|it| it.kind == frame::DATA).await;
+        client.frame(frame::RST_STREAM, 0, 1, &CANCEL).await;
+        let told = stage.told().await;
+        assert!(matches!(told, EventKind::SendFailed { site, .. } if site == expected), "{told:?}");
+        goes_on(stage, client).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_body_taken_back_is_told() {
+    let mut stage = Stage::new().await;
+    let mut client = Http2::start(stage.address()).await;
+    client.send(headers(1, frame::END_HEADERS, &POST)).await;
+    client.frame(frame::DATA, 0, 1, b"abc").await;
+    client.frame(frame::PING, 0, 0, &[1; 8]).await;
+    client.wait_for(|it| it.kind == frame::PING).await;
+    client.frame(frame::RST_STREAM, 0, 1, &CANCEL).await;
+    let told = stage.told().await;
+    assert!(matches!(told, EventKind::BodyReadFailed { .. }), "{told:?}");
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_request_body_that_does_not_come_is_answered_408() {
+    let mut stage = Stage::with(ServerConfig { body_timeout: Some(SHORT), ..ServerConfig::default() }).await;
+    let mut client = Http2::start(stage.address()).await;
+    client.send(headers(1, frame::END_HEADERS, &POST)).await;
+    assert_eq!(client.status(1).await, 408);
+    assert_eq!(stage.told().await, EventKind::BodyReadDeadlineExceeded { bound: BodyBound::Total });
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_request_body_larger_than_allowed_is_answered_413() {
+    let mut stage = Stage::with(ServerConfig { max_body_size: Some(4), ..ServerConfig::default() }).await;
+    let mut client = Http2::start(stage.address()).await;
+    client.send(headers(1, frame::END_HEADERS, &POST)).await;
+    client.frame(frame::DATA, 0, 1, b"12345").await;
+    assert_eq!(client.status(1).await, 413);
+    assert_eq!(stage.told().await, EventKind::BodyTooLarge);
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_a_response_is_reset() {
+    let mut stage = Stage::with(ServerConfig { write_timeout: Some(SHORT), ..ServerConfig::default() }).await;
+    let mut client = Http2::connect(stage.address()).await;
+    client.begin(&[(4, 0)]).await;
+    client.get(1, "/large").await;
+    client.wait_for(|it| it.kind == frame::RST_STREAM && it.stream == 1).await;
+    assert_eq!(stage.told().await, EventKind::WriteStalled { bound: WriteBound::Progress });
+    drop(client);
+    assert_eq!(stage.told().await, EventKind::ConnectionClosed);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn more_fields_than_allowed_are_answered_431() {
+    let mut stage = Stage::with(ServerConfig { max_headers: 8, ..ServerConfig::default() }).await;
+    let mut client = Http2::start(stage.address()).await;
+    let names: Vec<_> = (0..9).map(|number| format!("x-{number}")).collect();
+    let mut fields = vec![(":method", "GET"), (":scheme", "http"), (":authority", "x"), (":path", "/")];
+    fields.extend(names.iter().map(|name| (name.as_str(), "1")));
+    client.send(headers(1, frame::END_HEADERS | frame::END_STREAM, &fields)).await;
+    assert_eq!(client.status(1).await, 431);
+    assert_eq!(stage.told().await, EventKind::HeadersTooLarge);
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_tunnel_that_nobody_takes_over_is_told() {
+    let mut stage = Stage::new().await;
+    let mut client = Http2::start(stage.address()).await;
+    let fields = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":authority", "x"),
+        (":path", "/empty"),
+    ];
+    client.send(headers(1, frame::END_HEADERS, &fields)).await;
+    assert_eq!(client.status(1).await, 200);
+    assert_eq!(stage.told().await, EventKind::UpgradeFailed);
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_connection_lost_under_a_response_tells_of_both() {
+    let http2 = Http2Config::default();
+    let mut stage = Stage::with(ServerConfig { http2, ..ServerConfig::default() }).await;
+    let mut client = Http2::start(stage.address()).await;
+    client.get(1, "/stream").await;
+    client.wait_for(|it| it.kind == frame::DATA).await;
+    stage.entered.notified().await;
+    client.reset_on_drop();
+    drop(client);
+    let told = stage.told().await;
+    assert!(matches!(told, EventKind::SendFailed { site: SendSite::SendChunk, .. }), "{told:?}");
+    assert_eq!(stage.told().await, EventKind::ClientDisconnected { phase: Phase::Body });
+    stage.close().await;
+}
