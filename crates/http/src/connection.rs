@@ -245,7 +245,7 @@ impl Connection {
 
     /// Whether its client has been told that it ends.
     pub(crate) fn is_noticed(&self) -> bool {
-        self.protocol() == Protocol::Http2 && self.order() == Order::Finish
+        self.protocol() == Protocol::Http2 && self.order() >= Order::Retire
     }
 
     /// Ticks since the phase began.
