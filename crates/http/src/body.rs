@@ -53,6 +53,7 @@ impl RequestBody {
     /// The body of a request that has come over `connection`, whose only exchange this is.
     pub(crate) fn new(body: Incoming, connection: &Arc<Connection>) -> Self {
         if body.is_end_stream() {
+            connection.upload.skip();
             return Self { body, open: None };
         }
         let exchange = connection.upload.open();

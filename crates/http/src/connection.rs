@@ -14,6 +14,7 @@ use crate::pace::Pace;
 use crate::phase::{Order, Phase};
 use crate::table::{Place, Table};
 use crate::upload::{Stage, Upload, Verdict};
+use crate::vigil::Vigil;
 use crate::{BodyBound, ConnectionId, Event, EventKind, Protocol, Refusal};
 
 /// A client's connection. It stays in its server's table until the last of its holders lets go: the task that serves
@@ -46,6 +47,8 @@ pub struct Connection {
     pub(crate) sending: Pace,
     /// The request body of its exchange.
     pub(crate) upload: Upload,
+    /// Whether its client is still there.
+    pub(crate) vigil: Vigil,
     /// The task that has to look at a new order: at most one task moves a connection at a time.
     task: AtomicWaker,
     table: Arc<Table>,
@@ -135,6 +138,7 @@ impl Connection {
             resting: AtomicBool::new(false),
             sending: Pace::default(),
             upload: Upload::default(),
+            vigil: Vigil::default(),
             task: AtomicWaker::new(),
             table,
             index,
@@ -247,7 +251,7 @@ impl Connection {
 
     /// Whether its client has been told that it ends.
     pub(crate) fn is_noticed(&self) -> bool {
-        self.protocol() == Protocol::Http2 && self.order() == Order::Finish
+        self.protocol() == Protocol::Http2 && self.order() >= Order::Retire
     }
 
     /// Ticks since the phase began.
@@ -290,6 +294,14 @@ impl Connection {
             self.task.wake();
         } else {
             self.expire(bound.into(), Order::Close);
+        }
+    }
+
+    /// Lets its task look whether the client is still there, unless hyper hears that for itself. Only the sweep does.
+    pub(crate) fn look_after_client(&self) {
+        if self.protocol() == Protocol::Http1 && self.vigil.is_due(self.since()) {
+            self.vigil.want();
+            self.task.wake();
         }
     }
 

@@ -72,7 +72,8 @@ impl ServerHandle {
     }
 
     /// Makes place for who accepts on the same socket from now on, in this process or in another: stops accepting, and closes each
-    /// connection behind its next response, which says so. Nothing is closed on a client that is about to ask.
+    /// connection behind its next response, which says so. Nothing is closed on a client that is about to ask. A client of HTTP/2 is told
+    /// at once, and what it has asked for until it knows is answered.
     ///
     /// Returns when nothing is accepted any more; [`gone`](Self::gone) tells when the last connection has ended. A drain can follow
     /// at any time. Cancel safe: the server retires all the same.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use ostler_net::Stream;
+use ostler_net::{Left, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::{CHUNKED, Connection, ENDED, FRESH};
 use crate::phase::{Order, Phase};
 use crate::site::Writing;
 use crate::transport::Transport;
+use crate::upload::Stage;
 use crate::{EventKind, Fault, Protocol, SendSite};
 
 /// Marks the first byte of a head, remembers how the client left and what could not be sent, and resets the socket when
@@ -23,6 +24,8 @@ use crate::{EventKind, Fault, Protocol, SendSite};
 pub(crate) struct Watched {
     stream: Transport,
     connection: Arc<Connection>,
+    /// Whether the last read had to wait: it will be told when the client leaves.
+    listens: bool,
     /// How the client left, once it has.
     gone: Option<Gone>,
     /// What could not be sent, once something could not.
@@ -47,7 +50,16 @@ pub(crate) struct Gone {
 
 impl Watched {
     pub(crate) fn new(stream: Transport, connection: Arc<Connection>) -> Self {
-        Self { stream, connection, gone: None, unsent: None, blocked: None, head_left: 0, reset: false }
+        Self {
+            stream,
+            connection,
+            listens: false,
+            gone: None,
+            unsent: None,
+            blocked: None,
+            head_left: 0,
+            reset: false,
+        }
     }
 
     /// Gives the first bytes back, to be read again.
@@ -73,6 +85,34 @@ impl Watched {
     /// Writes a short answer if the socket takes it at once and nothing waits in front of it.
     pub(crate) fn answer(&mut self, bytes: &[u8]) -> bool {
         self.blocked.is_none() && self.stream.try_write(bytes).is_ok_and(|count| count == bytes.len())
+    }
+
+    /// Whether the client is still there, where reading does not show it.
+    #[cold]
+    fn look(&mut self) -> io::Result<()> {
+        let connection = &self.connection;
+        let whole = connection.upload.stage() == Stage::Over;
+        connection.vigil.rest();
+        if self.listens && whole {
+            connection.vigil.spare(connection.since());
+            return Ok(());
+        }
+        let error = match self.stream.socket().left() {
+            // hyper takes a client that closes its side during an exchange for one that is gone, once it has read the whole
+            // request. Before, that close may be the request's end.
+            Some(Left::Half) if whole => None,
+            Some(Left::Whole(error)) => error,
+            Some(Left::Half) | None => return Ok(()),
+        };
+        self.leave(error.as_ref().map(Fault::from));
+        Err(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    /// Remembers how the client left, and during what.
+    fn leave(&mut self, error: Option<Fault>) {
+        let phase = self.connection.phase();
+        let next = (phase == Phase::Body).then(|| self.writing().expected());
+        self.gone.get_or_insert(Gone { phase, error, site: self.blocked.or(next) });
     }
 
     fn writing(&self) -> Writing {
@@ -117,7 +157,9 @@ impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        this.listens = polled.is_pending();
+        let read = ready!(polled);
         if buf.filled().len() > before {
             match this.connection.phase() {
                 // Over HTTP/2 not every byte is a request's.
@@ -125,13 +167,11 @@ impl AsyncRead for Watched {
                 Phase::Idle => this.connection.set_phase(Phase::Head),
                 // It is alive, as far as that goes.
                 Phase::Upload => this.connection.set_phase(Phase::Upload),
-                Phase::Head | Phase::Handler | Phase::Body | Phase::Upgraded | Phase::Lingering => {}
+                Phase::Handler | Phase::Body => this.connection.vigil.resume(),
+                Phase::Head | Phase::Upgraded | Phase::Lingering => {}
             }
         } else {
-            let phase = this.connection.phase();
-            let next = (phase == Phase::Body).then(|| this.writing().expected());
-            let error = read.as_ref().err().map(Fault::from);
-            this.gone.get_or_insert(Gone { phase, error, site: this.blocked.or(next) });
+            this.leave(read.as_ref().err().map(Fault::from));
         }
         Poll::Ready(read)
     }
@@ -160,9 +200,12 @@ impl AsyncWrite for Watched {
         self.stream.is_write_vectored()
     }
 
-    /// Called once all that there was has been written.
+    /// Called once all that there was has been written, each time that hyper is polled.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.connection.vigil.is_wanted() {
+            this.look()?;
+        }
         if this.blocked.take().is_some() {
             this.connection.sending.rest();
         }

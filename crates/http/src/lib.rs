@@ -65,6 +65,7 @@ mod table;
 mod transport;
 mod upgrade;
 mod upload;
+mod vigil;
 mod worker;
 
 pub use body::{BodyError, RequestBody};

@@ -28,12 +28,14 @@ pub(crate) enum Order {
     Serve = 0,
     /// Go on, and tell the client with each response that the connection closes.
     LameDuck = 1,
+    /// The same, and tell a client of HTTP/2 at once: it opens its next connection to who accepts now.
+    Retire = 2,
     /// Finish the exchange in flight, then close.
-    Finish = 2,
+    Finish = 3,
     /// Close now: the client overstayed.
-    Close = 3,
+    Close = 4,
     /// Reset now, so that a cut response is seen as cut.
-    Abort = 4,
+    Abort = 5,
 }
 
 impl Phase {
@@ -60,7 +62,8 @@ impl Phase {
 }
 
 impl Order {
-    const ALL: [Self; 5] = [Self::Serve, Self::LameDuck, Self::Finish, Self::Close, Self::Abort];
+    const ALL: [Self; 6] =
+        [Self::Serve, Self::LameDuck, Self::Retire, Self::Finish, Self::Close, Self::Abort];
 
     pub(crate) fn from_number(number: u8) -> Self {
         Self::ALL[usize::from(number)]

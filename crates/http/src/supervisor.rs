@@ -98,7 +98,7 @@ impl Shared {
     /// Stops accepting, and lets every connection end with its next response.
     pub(crate) async fn retire(&self) {
         self.closing.cancel();
-        self.give_all(Order::LameDuck);
+        self.give_all(Order::Retire);
         tokio::select! {
             () = self.closed.cancelled() => {}
             () = self.failed.cancelled() => {}

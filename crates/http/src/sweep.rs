@@ -41,7 +41,7 @@ impl Sweep {
         }
     }
 
-    /// Ends `connection` if it is past its time. Once a tick.
+    /// Ends `connection` if it is past its time, or lets it look after its client. Once a tick.
     pub(crate) fn look(&self, connection: &Connection, tick: u64) {
         if let Some(shortfall) = connection.sending.judge(tick, self.sending) {
             let bound = match shortfall {
@@ -73,6 +73,7 @@ impl Sweep {
             Phase::Lingering if age > self.linger || (age > 1 && connection.is_draining()) => {
                 connection.expire(Overdue::Linger, Order::Close);
             }
+            Phase::Handler | Phase::Body if age > 1 => connection.look_after_client(),
             Phase::Idle
             | Phase::Head
             | Phase::Handler

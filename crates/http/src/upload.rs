@@ -66,6 +66,11 @@ impl Upload {
         exchange
     }
 
+    /// An exchange without a body begins.
+    pub(crate) fn skip(&self) {
+        self.stage.store(Stage::Over as u8, Ordering::Relaxed);
+    }
+
     /// The body of that exchange is looked at for the first time.
     pub(crate) fn begin(&self, tick: u64) {
         self.begun.store(tick + 1, Ordering::Relaxed);

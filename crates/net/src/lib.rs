@@ -23,4 +23,4 @@ pub use host::{HostError, HostName, HostPattern, normalize_host, requested_host}
 pub use inherit::{Bequest, FileClaim, FileOwner, Passed, PassedError};
 pub use listener::{Accepted, Listener};
 pub use routes::Routes;
-pub use stream::Stream;
+pub use stream::{Left, Stream};

@@ -1,10 +1,10 @@
 //! A connected TCP or Unix stream.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::Address;
@@ -19,6 +19,16 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
+}
+
+/// How the other side of a stream has left.
+#[derive(Debug)]
+pub enum Left {
+    /// It sends nothing more. Whether it still reads cannot be known.
+    Half,
+    /// It neither sends nor reads: it has reset the connection, or closed a Unix socket. With what the operating system says
+    /// of it, which it says once.
+    Whole(Option<io::Error>),
 }
 
 impl Stream {
@@ -48,6 +58,32 @@ impl Stream {
             Self::Tcp(stream) => stream.readable().await,
             Self::Unix(stream) => stream.readable().await,
         }
+    }
+
+    /// How the other side has left, if the runtime has heard that it has. What it sent before may still be unread.
+    ///
+    /// It costs no system call unless the other side has left altogether.
+    pub fn left(&self) -> Option<Left> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let mut cx = Context::from_waker(Waker::noop());
+        // What is known already is there at the first poll.
+        let ready = match self {
+            Self::Tcp(stream) => pin!(stream.ready(interest)).poll(&mut cx),
+            Self::Unix(stream) => pin!(stream.ready(interest)).poll(&mut cx),
+        };
+        match ready {
+            Poll::Ready(Ok(ready)) if ready.is_write_closed() => Some(Left::Whole(self.take_error())),
+            Poll::Ready(Ok(ready)) if ready.is_read_closed() => Some(Left::Half),
+            Poll::Ready(Ok(_) | Err(_)) | Poll::Pending => None,
+        }
+    }
+
+    fn take_error(&self) -> Option<io::Error> {
+        let error = match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        };
+        error.unwrap_or_else(Some)
     }
 
     /// Writes what the socket's buffer takes at once, without waiting.

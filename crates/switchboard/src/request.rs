@@ -12,6 +12,8 @@ use crate::fields::Fields;
 use crate::forwarded;
 use crate::{Problem, websocket};
 
+const NO_HOST: Problem = Problem::BadRequest("the host is not a valid one");
+
 /// Why a request is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unfit {
@@ -90,7 +92,12 @@ pub(crate) fn admit<B>(
         return Ok(host);
     }
     match host {
-        Some(host) => Ok(host),
+        Some(host) if host.as_bytes().is_ascii() => Ok(host),
+        Some(host) => {
+            let host = in_ascii(&host).ok_or(NO_HOST)?;
+            request.headers_mut().insert(HOST, host.clone());
+            Ok(host)
+        }
         None if request.version() == Version::HTTP_10 => {
             // The server is asked in HTTP/1.1, which wants the field even if there is nothing to say.
             let none = HeaderValue::from_static("");
@@ -98,6 +105,19 @@ pub(crate) fn admit<B>(
             Ok(none)
         }
         None => Err(Refusal::NoHost.into()),
+    }
+}
+
+/// The same host with its international labels in their `xn--` form, and the same port. None if it is no host.
+///
+/// Nothing else is read in the same way by every server (RFC 3986, section 3.2.2).
+fn in_ascii(host: &HeaderValue) -> Option<HeaderValue> {
+    let text = std::str::from_utf8(host.as_bytes()).ok()?;
+    let name = requested_host(text).ok()?;
+    // A host with such letters is no IPv6 address: its first colon is the port's.
+    match text.split_once(':') {
+        Some((_, port)) if !port.is_empty() => HeaderValue::try_from(format!("{name}:{port}")).ok(),
+        Some(_) | None => HeaderValue::try_from(name.as_str()).ok(),
     }
 }
 
@@ -114,7 +134,7 @@ pub(crate) fn names(
     let is_none = host.is_empty();
     let host = read(host);
     if host.is_none() && !is_none {
-        return Err(Problem::BadRequest("the host is not a valid one"));
+        return Err(NO_HOST);
     }
     let label =
         host.as_ref().filter(|_| naming.first_label).and_then(HostName::first_label).map(str::to_owned);

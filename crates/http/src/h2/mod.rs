@@ -101,7 +101,7 @@ where
         }
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let polled = Pin::new(&mut serving).poll(cx);
-            if order < Order::Finish || finishing || polled.is_ready() || turn.as_mut().poll(cx).is_pending()
+            if order < Order::Retire || finishing || polled.is_ready() || turn.as_mut().poll(cx).is_pending()
             {
                 return polled;
             }

@@ -1,6 +1,7 @@
 //! The server through its public interface, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod departures;
 mod drain;
 mod ending;
 mod http2;

@@ -67,6 +67,34 @@ async fn a_host_that_is_none_is_refused_even_where_every_host_is_served() {
 }
 
 #[tokio::test]
+async fn an_international_host_is_written_in_letters_that_every_server_reads() {
+    let (backend, mut shown) = showing("\r\n\r\n").await;
+    let stage = Stage::new(Cast::default().with("xn--bcher-kva.localhost", &backend.address)).await;
+    for (host, written) in [
+        ("bücher.localhost", "xn--bcher-kva.localhost"),
+        ("BÜCHER.localhost.:8000", "xn--bcher-kva.localhost:8000"),
+        ("bücher.localhost:", "xn--bcher-kva.localhost"),
+        ("xn--bcher-kva.localhost:8000", "xn--bcher-kva.localhost:8000"),
+    ] {
+        let mut client = stage.client().await;
+        client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        client.read_to("ok").await;
+        let head = shown.recv().await.unwrap();
+        for field in [
+            format!("\r\nhost: {written}\r\n"),
+            format!("\r\nx-forwarded-host: {written}\r\n"),
+            format!(";host=\"{written}\"\r\n"),
+        ] {
+            assert!(head.contains(&field), "{host}: {field:?} is not in {head:?}");
+        }
+    }
+    for host in ["bücher..localhost", "bücher localhost", "[ü]", "bücher.localhost:x", "\u{fffd}"] {
+        refused(&stage, &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_target_of_a_host_alone_is_for_connect() {
     let (backend, _shown) = showing("\r\n\r\n").await;
     let stage = serving_the_rest(&backend).await;

@@ -67,6 +67,44 @@ async fn open_streams_are_finished_and_later_ones_are_dropped_and_told() {
 }
 
 #[tokio::test]
+async fn a_server_that_retires_tells_its_clients_finishes_their_streams_and_lets_them_go() {
+    let mut stage = Stage::new().await;
+    let mut idle = Http2::start(stage.address()).await;
+    idle.get(1, "/hello").await;
+    idle.wait_for(|it| it.kind == frame::DATA && it.flags & frame::END_STREAM != 0).await;
+    let mut busy = Http2::start(stage.address()).await;
+    busy.get(1, "/hold").await;
+    stage.entered.notified().await;
+    stage.server.retire().await;
+    for client in [&mut idle, &mut busy] {
+        assert_eq!(last_stream(client).await, 1);
+    }
+    idle.read_to_close().await.unwrap();
+    assert_eq!(stage.told().await, EventKind::ConnectionClosed);
+    assert_eq!(stage.server.connections(), 1);
+    stage.release.notify_one();
+    busy.wait_for(|it| it.kind == frame::DATA && it.flags & frame::END_STREAM != 0).await;
+    busy.read_to_close().await.unwrap();
+    stage.server.gone().await;
+    assert_eq!(stage.told().await, EventKind::ConnectionClosed);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_acknowledge_is_let_go_by_a_server_that_retires() {
+    let http2 = Http2Config { ping_timeout: SHORT, ..Http2Config::default() };
+    let mut stage = Stage::with(ServerConfig { http2, ..ServerConfig::default() }).await;
+    let mut client = Http2::start(stage.address()).await;
+    client.get(1, "/hello").await;
+    client.wait_for(|it| it.kind == frame::DATA && it.flags & frame::END_STREAM != 0).await;
+    stage.server.retire().await;
+    client.wait_for(is_goaway).await;
+    stage.server.gone().await;
+    assert_eq!(stage.told().await, EventKind::ConnectionClosed);
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn a_client_that_never_acknowledges_does_not_hold_a_drain() {
     let http2 = Http2Config { ping_timeout: SHORT, ..Http2Config::default() };
     let mut stage = Stage::with(ServerConfig { http2, ..ServerConfig::default() }).await;

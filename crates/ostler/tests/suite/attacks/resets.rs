@@ -25,13 +25,19 @@ const fn point(what: &'static str, sends: &'static str, exchanges: usize, reads:
     Point { what, sends, exchanges, reads }
 }
 
-const POINTS: [Point; 13] = [
+const POINTS: [Point; 14] = [
     point("connected", "", 0, 0),
     point("begun a method", "GE", 0, 0),
     point("sent half a head", "GET /ok HTTP/1.1\r\nHost: a.localhost\r\n", 0, 0),
     point("sent a request", GET, 0, 0),
     point("been answered", GET, 0, 40),
     point("waited for an answer", "GET /wait HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 1, 0),
+    point(
+        "waited, with another request behind",
+        "GET /wait HTTP/1.1\r\nHost: a.localhost\r\n\r\nGET /ok HTTP/1.1\r\nHost: a.localhost\r\n\r\n",
+        1,
+        0,
+    ),
     point(
         "sent half a body",
         "POST /wait HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 1000\r\n\r\nhello",
