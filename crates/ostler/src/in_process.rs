@@ -130,7 +130,7 @@ impl Resource for InProcess {
 /// use std::convert::Infallible;
 ///
 /// use http::{Request, Response};
-/// /// use ostler::{Assignment, InProcessServers, PortRange, Ports, RequestBody};
+/// use ostler::{Assignment, InProcessServers, PortRange, Ports, RequestBody};
 ///
 /// let ports = Ports::new(PortRange::default());
 /// let servers = InProcessServers::new(ports, |assignment: Assignment| {
