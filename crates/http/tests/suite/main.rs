@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod drain;
+mod drained;
+mod draining;
 mod ending;
 mod http2;
 mod limits;
