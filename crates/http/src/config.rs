@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use ostler_tls::Tls;
 
 /// What a server allows its clients, and how long it waits for them.
@@ -52,8 +51,6 @@ pub struct ServerConfig {
     pub linger_size: u64,
     /// Whether requests that HTTP forbids are refused here. Without it the service must do so; see [`check`](crate::check).
     pub admission: Admission,
-    /// The `Server` field of responses that have none.
-    pub server_name: Option<HeaderValue>,
     /// How long a server that is to drain goes on accepting, with `Connection: close` in its responses.
     pub lame_duck: Duration,
     /// How long a drain may take when the server's scope is halted; it gets less when the scope has less left.
@@ -126,7 +123,6 @@ impl Default for ServerConfig {
             linger_timeout: Duration::from_secs(10),
             linger_size: 64 * 1024 * 1024,
             admission: Admission::Server,
-            server_name: None,
             lame_duck: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
         }

@@ -105,6 +105,9 @@ pub(crate) enum Home {
     Stream(Arc<Connection>),
 }
 
+/// What is said of connections whose server fails.
+pub(crate) const LOST: &str = "the server has failed";
+
 /// No byte of the response has been written.
 pub(crate) const FRESH: u8 = 1;
 /// The response is in chunks.
@@ -194,6 +197,21 @@ impl Connection {
     pub fn refused(&self, refusal: Refusal) {
         self.end(refusal.event());
         self.give(Order::LameDuck);
+    }
+
+    /// Where it stands as a drain sees it: a response that its client has not read yet is not over, though its body is.
+    pub(crate) fn standing(&self) -> Phase {
+        match self.phase() {
+            Phase::Idle if self.sending.is_waited_for() => Phase::Body,
+            phase => phase,
+        }
+    }
+
+    /// If it is to be reset, tells so, while it is known what it was doing.
+    pub(crate) fn tell_of_abort(&self) {
+        if self.order() == Order::Abort {
+            self.end(EventKind::ConnectionAborted { phase: self.standing() });
+        }
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
@@ -384,6 +402,11 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if matches!(self.home, Home::Socket(_)) {
+            // Nobody has got as far as serving it.
+            self.tell_of_abort();
+            self.end(EventKind::HandlerFailed { message: LOST.to_owned() });
+        }
         self.table.remove(self.index);
         if let Home::Stream(connection) = &self.home {
             connection.move_exchange(self.phase(), Phase::Idle);

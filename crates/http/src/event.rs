@@ -190,7 +190,7 @@ pub enum Severity {
 
 impl EventKind {
     /// Every name there is, for counts that start at zero.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 22] = [
         "accept_error",
         "connection_limit_reached",
         "socket_setup_failed",
@@ -199,6 +199,7 @@ impl EventKind {
         "client_disconnected",
         "idle_timeout",
         "header_timeout",
+        "handshake_failed",
         "request_parse_error",
         "headers_too_large",
         "body_too_large",

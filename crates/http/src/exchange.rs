@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, SERVER};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use hyper::service::Service;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use pin_project_lite::pin_project;
@@ -139,9 +139,6 @@ fn follow<B: Body>(
     let switches = status == StatusCode::SWITCHING_PROTOCOLS || (asked.connect && status.is_success());
     if connection.order() >= Order::LameDuck && !switches && connection.protocol() == Protocol::Http1 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Some(name) = &connection.table().config().server_name {
-        response.headers_mut().entry(SERVER).or_insert_with(|| name.clone());
     }
     let unknown =
         response.body().size_hint().exact().is_none() && !response.headers().contains_key(CONTENT_LENGTH);

@@ -98,6 +98,10 @@ async fn converse<S: ConnectionService>(
         }
     })
     .await;
+    if matches!(outcome, Outcome::Ordered) {
+        // Before hyper lets go of the response.
+        connection.tell_of_abort();
+    }
     let Some(parts) = serving.into_parts() else {
         connection.hand_over();
         return None;

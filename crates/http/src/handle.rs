@@ -86,6 +86,11 @@ impl ServerHandle {
         self.shared.census.empty().await;
     }
 
+    /// Whether clients have to speak TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.shared.config.tls.is_some()
+    }
+
     /// How far it is.
     pub fn state(&self) -> State {
         self.shared.state()

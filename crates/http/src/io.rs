@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ostler_net::{Left, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::{CHUNKED, Connection, ENDED, FRESH};
+use crate::connection::{CHUNKED, Connection, ENDED, FRESH, LOST};
 use crate::phase::{Order, Phase};
 use crate::site::Writing;
 use crate::transport::Transport;
@@ -240,6 +240,9 @@ impl Drop for Watched {
             Some(overdue) => overdue,
             None if phase == Phase::Upgraded && !connection.is_handed_over() => EventKind::UpgradeFailed,
             None if lost => EventKind::ClientDisconnected { phase },
+            None if matches!(phase, Phase::Handler | Phase::Body) => {
+                EventKind::HandlerFailed { message: LOST.to_owned() }
+            }
             None => EventKind::ConnectionClosed,
         });
     }

@@ -56,6 +56,11 @@ impl Pace {
         self.window.store(0, Ordering::Relaxed);
     }
 
+    /// Whether somebody waits.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether the client has fallen below `least`. Once a tick.
     ///
     /// A client that nobody waits for at the moment has not: if it is us who are slow, a look finds nobody waiting sooner or

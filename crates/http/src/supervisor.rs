@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accept::Acceptor;
 use crate::drain::{Cut, State};
-use crate::phase::Order;
+use crate::phase::{Order, Phase};
 use crate::table::{Census, Table};
 use crate::{Drain, EventKind, Observer, Remaining, ServerConfig};
 
@@ -45,8 +45,19 @@ pub(crate) struct Shared {
     begun: OnceLock<Instant>,
     /// Live, so that a later call can shorten the first one's deadline.
     deadline: OnceLock<Deadline>,
-    /// The earliest deadline that a call came with. One that is met earlier than that was forced.
+    /// The earliest deadline that left time when a call came with it. A drain that ends earlier than that was forced.
     planned: Mutex<Option<Instant>>,
+    /// Set when the deadline passes: a drain that is taken up again has to tell of what was cut before.
+    passed: OnceLock<Passed>,
+}
+
+/// How things stood when a drain's deadline passed.
+#[derive(Debug)]
+struct Passed {
+    remaining: Remaining,
+    /// How many connections there had been. Those still queued come after this, to be reset.
+    entered: u64,
+    forced: bool,
 }
 
 impl Shared {
@@ -74,6 +85,7 @@ impl Shared {
             begun: OnceLock::new(),
             deadline: OnceLock::new(),
             planned: Mutex::new(None),
+            passed: OnceLock::new(),
         });
         let acceptor = Acceptor::new(listener, census, &config, closing, observer);
         (shared, acceptor)
@@ -99,16 +111,13 @@ impl Shared {
     pub(crate) async fn retire(&self) {
         self.closing.cancel();
         self.give_all(Order::Retire);
-        tokio::select! {
-            () = self.closed.cancelled() => {}
-            () = self.failed.cancelled() => {}
-        }
+        self.closed_or_failed().await;
     }
 
     /// Drains, or joins the drain under way, which `deadline` can only shorten.
     pub(crate) async fn join_drain(&self, deadline: Deadline) -> Drain {
         let asked = deadline.instant();
-        {
+        if asked > Instant::now() {
             let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
             *planned = Some(planned.map_or(asked, |planned| planned.min(asked)));
         }
@@ -143,20 +152,37 @@ impl Shared {
         }
         self.go_on_to(State::Closing);
         self.closing.cancel();
-        // An accept loop that is past its deadline is dropped with the scope; what it accepted is told to abort below.
+        // Biased, here and below: what is over by the deadline has not been cut.
         tokio::select! {
-            () = self.closed.cancelled() => {}
-            () = self.failed.cancelled() => {}
-            () = deadline.expired() => {}
+            biased;
+            () = self.closed_or_failed() => {}
+            () = deadline.expired() => return self.abort(begun, deadline).await,
         }
         self.go_on_to(State::Draining);
         self.draining.cancel();
         self.give_all(Order::Finish);
+        if self.passed.get().is_some() {
+            return self.abort(begun, deadline).await;
+        }
         tokio::select! {
+            biased;
             () = self.census.empty() => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
         }
         self.go_on_to(State::Stopped);
+        self.drained(begun)
+    }
+
+    /// Nothing is accepted any more.
+    async fn closed_or_failed(&self) {
+        tokio::select! {
+            () = self.closed.cancelled() => {}
+            () = self.failed.cancelled() => {}
+        }
+    }
+
+    /// The result when nothing was cut.
+    fn drained(&self, begun: Instant) -> Drain {
         match self.failed.is_cancelled() {
             true => Drain::SupervisorFailed,
             false => Drain::Drained {
@@ -167,29 +193,52 @@ impl Shared {
         }
     }
 
-    /// Resets what is left.
+    /// Resets what is left, and what is still queued.
     async fn abort(&self, begun: Instant, deadline: &Deadline) -> Drain {
         self.go_on_to(State::Aborting);
-        let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        let forced = planned.is_some_and(|planned| planned <= begun || deadline.instant() < planned);
-        let remaining = self.phases();
+        let passed = self.passed.get_or_init(|| {
+            let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+            Passed {
+                entered: self.entered(),
+                remaining: self.phases(),
+                forced: planned.is_none_or(|planned| deadline.instant() < planned),
+            }
+        });
+        self.draining.cancel();
         self.give_all(Order::Abort);
         self.go_on_to(State::Reaping);
-        let stuck = match tokio::time::timeout(REAPING, self.census.empty()).await {
-            Ok(()) => 0,
-            Err(_) => self.census.open(),
+        let reaping = async {
+            self.closed_or_failed().await;
+            self.census.empty().await;
         };
-        let aborted = remaining.total().saturating_sub(stuck);
-        if let Some(table) = self.tables.first() {
+        // Where it is not over in time `stuck` tells.
+        let _ = tokio::time::timeout(REAPING, reaping).await;
+        let stuck = self.census.open();
+        // Those that wait for a thread that never took them.
+        let unseen = stuck.saturating_sub(self.phases().total());
+        let late = usize::try_from(self.entered() - passed.entered).unwrap_or(usize::MAX);
+        let mut remaining = passed.remaining.clone();
+        if late + unseen > 0 {
+            *remaining.0.entry(Phase::Idle).or_default() += late + unseen;
+        }
+        if remaining.total() > 0
+            && let Some(table) = self.tables.first()
+        {
             table.tell_of_none(None, EventKind::ShutdownTimedOut { remaining: remaining.clone() });
         }
-        let cut = Cut { remaining, aborted, stuck };
         self.go_on_to(State::Stopped);
-        match (self.failed.is_cancelled(), forced) {
+        let cut = Cut { aborted: remaining.total().saturating_sub(stuck), remaining, stuck };
+        match (self.failed.is_cancelled(), passed.forced) {
+            _ if cut.remaining.total() == 0 => self.drained(begun),
             (true, _) => Drain::SupervisorFailed,
             (false, true) => Drain::Forced(cut),
             (false, false) => Drain::TimedOut(cut),
         }
+    }
+
+    /// How many connections there have been.
+    fn entered(&self) -> u64 {
+        self.tables.iter().map(|table| table.entered()).sum()
     }
 
     fn go_on_to(&self, state: State) {

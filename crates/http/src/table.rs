@@ -156,6 +156,11 @@ impl Table {
         self.dropped_pipelined.load(Ordering::Relaxed)
     }
 
+    /// How many connections this share has had.
+    pub(crate) fn entered(&self) -> u64 {
+        self.lock().entered
+    }
+
     /// How many connections this share has.
     pub(crate) fn len(&self) -> usize {
         self.lock().slots.len()
@@ -186,7 +191,7 @@ impl Table {
     pub(crate) fn count_phases(&self, phases: &mut BTreeMap<Phase, usize>) {
         let connections = Self::live(&self.lock());
         for connection in connections.iter().filter(|connection| !connection.is_stream()) {
-            *phases.entry(connection.phase()).or_default() += 1;
+            *phases.entry(connection.standing()).or_default() += 1;
         }
     }
 

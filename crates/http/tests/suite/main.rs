@@ -3,6 +3,8 @@
 
 mod departures;
 mod drain;
+mod drained;
+mod draining;
 mod ending;
 mod http2;
 mod limits;

@@ -176,6 +176,33 @@ async fn answer(
             let pieces = cues.pieces.lock().unwrap().take().expect("one streamed response for each stage");
             *response.body_mut() = streamed(pieces);
         }
+        "/events" => {
+            let hello = futures::stream::iter([Ok(Frame::data(Bytes::from_static(b"data: hello\n\n")))]);
+            let silence = async move {
+                connection.draining().cancelled().await;
+                None
+            };
+            let events = hello.chain(futures::stream::once(silence).filter_map(std::future::ready));
+            *response.body_mut() = StreamBody::new(events).boxed_unsync();
+        }
+        // A CONNECT has no path.
+        path @ ("" | "/tunnel") => {
+            let connect = path.is_empty();
+            let upgraded = connection.upgrade();
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let stream = upgrade.await.unwrap();
+                cues.entered.notify_one();
+                upgraded.asked_to(Ending::Abort).await;
+                drop((stream, upgraded));
+            });
+            if !connect {
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+                response.headers_mut().insert("upgrade", "x".parse().unwrap());
+            }
+            *response.body_mut() = full("");
+        }
         "/upgrade" | "/forget-upgrade" => {
             let upgraded = connection.upgrade();
             let upgrade = hyper::upgrade::on(&mut request);

@@ -36,6 +36,9 @@ pub(super) fn run(path: Option<&Path>) -> Result<ExitCode, Failure> {
     for address in &config.switchboard.listen {
         text.push_str(&format!("  switchboard  {}\n", served::url(address)));
     }
+    for address in &config.switchboard.tls_listen {
+        text.push_str(&format!("  switchboard  {}\n", served::encrypted_url(address)));
+    }
     for address in &config.admin.listen {
         text.push_str(&format!("  admin        {}\n", served::url(address)));
     }

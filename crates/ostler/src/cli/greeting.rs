@@ -18,6 +18,8 @@ pub(super) struct Greeting<'a> {
     pub(super) origin: &'a Origin,
     /// Where Ostler really listens: the configuration may leave the port to the system.
     pub(super) switchboards: Vec<Address>,
+    /// The same with TLS.
+    pub(super) encrypted: Vec<Address>,
     pub(super) admins: Vec<Address>,
 }
 
@@ -30,6 +32,9 @@ impl Greeting<'_> {
         };
         for address in &self.switchboards {
             text.push_str(&format!("  switchboard  {}\n", served::url(address)));
+        }
+        for address in &self.encrypted {
+            text.push_str(&format!("  switchboard  {}\n", served::encrypted_url(address)));
         }
         for address in &self.admins {
             text.push_str(&format!("  admin        {}\n", served::url(address)));
@@ -145,6 +150,7 @@ mod tests {
             config: &config,
             origin: &Origin::File("x.toml".into()),
             switchboards: Vec::new(),
+            encrypted: Vec::new(),
             admins: vec!["127.0.0.1:4000".parse().unwrap()],
         };
         assert_eq!(greeting.ostler("ps"), "ostler ps --admin 127.0.0.1:4000");

@@ -31,6 +31,14 @@ pub(super) fn url(address: &Address) -> String {
     }
 }
 
+/// The same for a listener with TLS.
+pub(super) fn encrypted_url(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => format!("https://{address}"),
+        Address::Unix(_) => format!("{address} (TLS)"),
+    }
+}
+
 fn by(server: &Server) -> String {
     match &server.target {
         Target::Command(command) => shortened(&command_line(&command.argv)),

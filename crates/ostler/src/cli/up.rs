@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ostler_config::Loaded;
-use ostler_http::DrainTimedOut;
+use ostler_http::{DrainTimedOut, ServerHandle};
 use ostler_process::StopError;
 use ostler_scope::{BoxError, Closed, Ending, Main, Scope, ScopeError};
 use ostler_switchboard::Switchboard;
@@ -121,10 +121,15 @@ impl Beginning {
 }
 
 fn greet(loaded: &Loaded, host: &Host) {
+    let listeners = host.switchboards.iter().map(Switchboard::server);
+    let (encrypted, plain): (Vec<_>, Vec<_>) = listeners.partition(|server| server.is_encrypted());
+    let addresses =
+        |servers: Vec<&ServerHandle>| servers.iter().map(|server| server.address().clone()).collect();
     let greeting = Greeting {
         config: &loaded.config,
         origin: &loaded.origin,
-        switchboards: host.switchboards.iter().map(|switchboard| switchboard.address().clone()).collect(),
+        switchboards: addresses(plain),
+        encrypted: addresses(encrypted),
         admins: host.admin.addresses().cloned().collect(),
     };
     if print(&greeting.text(Paint::stdout())).is_err() {

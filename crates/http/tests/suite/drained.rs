@@ -1,0 +1,177 @@
+//! What a drain comes to, and who is told of it.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use ostler_http::{
+    Connection, Cut, Drain, EventCounts, EventKind, Phase, Remaining, RequestBody, ServerConfig, State,
+    Workers, WorkersConfig, serve, serve_on,
+};
+use ostler_scope::{Deadline, Scope};
+use ostler_testing::{Client, PATIENCE};
+
+use crate::listener;
+use crate::stage::{Record, Stage, get};
+
+const SHORT: Duration = Duration::from_millis(100);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn one(phase: Phase) -> Remaining {
+    Remaining([(phase, 1)].into())
+}
+
+/// A server with a handler that does not end.
+async fn busy(config: ServerConfig) -> (Stage, Client) {
+    let stage = Stage::new(config).await;
+    let mut client = stage.client().await;
+    client.send(get("/slow")).await;
+    stage.cues.entered.notified().await;
+    (stage, client)
+}
+
+#[tokio::test]
+async fn somebody_who_does_not_want_to_wait_forces_it() {
+    let (stage, mut client) = busy(ServerConfig::default()).await;
+    let (first, waiting) = (stage.server.clone(), stage.server.clone());
+    let first = tokio::spawn(async move { first.drain(Deadline::after(HOUR)).await });
+    let waiting = tokio::spawn(async move { waiting.wait().await });
+    while stage.server.state() < State::Draining {
+        tokio::task::yield_now().await;
+    }
+    let expected = Drain::Forced(Cut { remaining: one(Phase::Handler), aborted: 1, stuck: 0 });
+    assert_eq!(stage.server.drain(Deadline::after(Duration::ZERO)).await, expected);
+    assert_eq!(first.await.unwrap(), expected);
+    assert_eq!(waiting.await.unwrap(), expected);
+    client.read_to_close().await.unwrap_err();
+    assert!(stage.scope.halt().await.error.is_some());
+}
+
+#[tokio::test]
+async fn nothing_left_is_drained_however_late_it_is() {
+    for _ in 0..20 {
+        let stage = Stage::new(ServerConfig::default()).await;
+        let drain = stage.server.drain(Deadline::after(Duration::ZERO)).await;
+        assert!(matches!(drain, Drain::Drained { served: 0, .. }), "{drain}");
+        assert!(stage.scope.halt().await.error.is_none());
+        assert_eq!(stage.record.all(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_taken_up_after_the_deadline_tells_of_what_was_cut_before() {
+    let (stage, mut client) = busy(ServerConfig::default()).await;
+    let mut abandoned = Box::pin(stage.server.drain(Deadline::after(SHORT)));
+    poll_fn(|cx| {
+        assert!(abandoned.as_mut().poll(cx).is_pending(), "it has to be taken up");
+        if stage.server.state() == State::Reaping { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    drop(abandoned);
+    client.read_to_close().await.unwrap_err();
+    stage.server.gone().await;
+    let drain = stage.server.drain(Deadline::after(HOUR)).await;
+    assert_eq!(drain, Drain::TimedOut(Cut { remaining: one(Phase::Handler), aborted: 1, stuck: 0 }));
+    assert!(stage.scope.halt().await.error.is_some());
+    let aborted = EventKind::ConnectionAborted { phase: Phase::Handler };
+    assert_eq!(stage.record.all(), [aborted, EventKind::ShutdownTimedOut { remaining: one(Phase::Handler) }]);
+}
+
+#[tokio::test]
+async fn who_waits_learns_of_the_end_of_a_halted_scope() {
+    let stage = Stage::new(ServerConfig::default()).await;
+    let server = stage.server.clone();
+    let waiting = tokio::spawn(async move { server.wait().await });
+    assert!(stage.scope.halt().await.error.is_none());
+    let drain = tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    assert!(matches!(drain, Drain::Drained { served: 0, .. }), "{drain}");
+
+    let config = ServerConfig { drain_timeout: SHORT, ..ServerConfig::default() };
+    let (stage, _client) = busy(config).await;
+    assert!(stage.scope.halt().await.error.is_some());
+    let drain = tokio::time::timeout(PATIENCE, stage.server.wait()).await.unwrap();
+    assert!(matches!(drain, Drain::TimedOut(Cut { aborted: 1, stuck: 0, .. })), "{drain}");
+}
+
+#[tokio::test]
+async fn who_waits_learns_that_what_serves_has_failed() {
+    let scope = Scope::root("test").open().unwrap();
+    let record = Record::default();
+    let config = ServerConfig::default();
+    let server = serve(&scope, "failing", listener().await, config, record.clone(), |_connection| {
+        assert_eq!(1, 2, "as the test wants");
+        service_fn(async |_request: Request<RequestBody>| {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+        })
+    })
+    .unwrap();
+    let mut client = Client::connect(server.address()).await;
+    let drain = tokio::time::timeout(PATIENCE, server.wait()).await.expect("nobody has told");
+    assert_eq!(drain, Drain::SupervisorFailed);
+    assert_eq!(server.drain(Deadline::after(PATIENCE)).await, Drain::SupervisorFailed);
+    assert_eq!(client.read_to_close().await.unwrap(), "");
+    assert!(scope.halt().await.error.is_some());
+    let message = "the server has failed".to_owned();
+    assert_eq!(record.all(), [EventKind::HandlerFailed { message }]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_is_stuck() {
+    let scope = Scope::root("test").open().unwrap();
+    let workers = Workers::start(&scope, WorkersConfig { threads: NonZeroUsize::new(1) }).unwrap();
+    let (enter, mut entered) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let record = Record::default();
+    let config = ServerConfig::default();
+    let server = serve_on(&scope, "stuck", listener().await, config, &workers, record.clone(), move |_| {
+        let (enter, released) = (enter.clone(), Arc::clone(&released));
+        move |_connection: &Arc<Connection>| {
+            let (enter, released) = (enter.clone(), Arc::clone(&released));
+            service_fn(move |_request: Request<RequestBody>| {
+                enter.send(()).unwrap();
+                released.lock().unwrap().recv().unwrap();
+                async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::new()))) }
+            })
+        }
+    })
+    .unwrap();
+    let mut client = Client::connect(server.address()).await;
+    client.send(get("/")).await;
+    entered.recv().await.unwrap();
+    // This one never gets to see the thread.
+    let mut queued = Client::connect(server.address()).await;
+    while server.connections() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let drain = server.drain(Deadline::after(SHORT)).await;
+    let remaining = Remaining([(Phase::Idle, 1), (Phase::Handler, 1)].into());
+    assert_eq!(drain, Drain::TimedOut(Cut { remaining: remaining.clone(), aborted: 0, stuck: 2 }));
+    assert_eq!(record.all(), [EventKind::ShutdownTimedOut { remaining }]);
+    release.send(()).unwrap();
+    // What it had to say is said after all.
+    assert!(client.read_to_close().await.unwrap().starts_with("HTTP/1.1 200 "));
+    queued.read_to_close().await.unwrap_err();
+    server.gone().await;
+    assert!(scope.halt().await.error.is_some());
+    let aborted = EventKind::ConnectionAborted { phase: Phase::Idle };
+    assert_eq!(record.ends(), [EventKind::ConnectionClosed, aborted]);
+    assert_eq!(record.all().len(), 3);
+}
+
+#[tokio::test]
+async fn every_event_of_a_server_is_counted() {
+    let counts = EventCounts::default();
+    let names: Vec<_> = counts.all().map(|(name, ..)| name).collect();
+    let failed = EventKind::HandshakeFailed { reason: String::new() };
+    for kind in [failed, EventKind::ConnectionClosed, EventKind::HeaderTimeout] {
+        assert!(names.contains(&kind.name()), "{}", kind.name());
+    }
+}
