@@ -41,7 +41,9 @@ pub struct ServerConfig {
     pub min_receive_rate: Option<u64>,
     /// How long a client may take to read the next bytes of a response. Then it is reset.
     pub write_timeout: Option<Duration>,
-    /// Bytes a second that a client must read a response with while there are more for it.
+    /// Bytes a second that a client must read a response with while there are more for it. It holds in a drain too; where it is
+    /// switched off, and [`write_timeout`](Self::write_timeout) with it, a drain has no rate of its own, since then clients may
+    /// read as slowly as they like until its deadline, which resets them.
     pub min_send_rate: Option<u64>,
     /// Over how long the two rates are measured.
     pub rate_window: Duration,

@@ -47,11 +47,7 @@ impl ServerHandle {
         let server = self.clone();
         scope.ensure("drain", async move |cleanup| {
             let stopped = server.shared.stopped.clone().drop_guard();
-            // What is reset at the end of the drain needs time to end in.
-            let left = cleanup.deadline.remaining();
-            let patience = left.saturating_sub(REAPING.min(left / 4));
-            let deadline = cleanup.deadline.child(server.shared.config.drain_timeout.min(patience));
-            let drain = server.drain(deadline).await;
+            let drain = server.drain_before(&cleanup.deadline).await;
             drop(stopped);
             match drain {
                 // What failed has told the scope itself.
@@ -120,6 +116,15 @@ impl ServerHandle {
     pub async fn wait(&self) -> Drain {
         self.shared.stopped.cancelled().await;
         self.shared.drained.get().cloned().unwrap_or(Drain::SupervisorFailed)
+    }
+
+    /// Ends the server as the end of its scope does: it drains for at most [`ServerConfig::drain_timeout`], and early enough for
+    /// what is reset to have ended before `end`. Servers that are to drain together are asked to at the same time, before
+    /// their scope halts them one after another. Cancel safe like [`drain`](Self::drain).
+    pub async fn drain_before(&self, end: &Deadline) -> Drain {
+        let left = end.remaining();
+        let patience = left.saturating_sub(REAPING.min(left / 4));
+        self.drain(end.child(self.shared.config.drain_timeout.min(patience))).await
     }
 
     /// Ends the server within `deadline`: it goes on accepting for [`ServerConfig::lame_duck`], then stops, closes what is

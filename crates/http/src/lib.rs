@@ -32,6 +32,21 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! An observer of one's own is a closure:
+//!
+//! ```
+//! # use ostler_http::{Event, Observer, Severity};
+//! let alarm = |event: &Event| {
+//!     if event.kind.severity() >= Severity::Warn {
+//!         eprintln!("{}: {:?}", event.kind.name(), event);
+//!     }
+//! };
+//! # fn is_observer(_: impl Observer) {}
+//! # is_observer(alarm);
+//! ```
+//!
+//! `examples/sigterm.rs` is a whole program that ends on SIGTERM with the result of its drain.
 #![forbid(unsafe_code)]
 
 mod accept;

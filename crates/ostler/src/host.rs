@@ -141,6 +141,7 @@ impl Host {
             http_events.push(counts);
         }
         thrift::start(scope, &switchboards)?;
+        drain_together(scope, &switchboards)?;
         let overseen = Overseen {
             root: scope,
             events,
@@ -166,6 +167,17 @@ impl Host {
         // Whoever is left has not asked for anything in that time, or is in the middle of it.
         let _ = tokio::time::timeout(grace, gone).await;
     }
+}
+
+/// Drains all switchboards at once when `scope` halts. By themselves they would follow one another, and each would take its
+/// lame-duck delay and its deadline anew.
+fn drain_together(scope: &Scope, switchboards: &[Switchboard]) -> Result<(), Closed> {
+    let servers: Vec<_> = switchboards.iter().map(|switchboard| switchboard.server().clone()).collect();
+    scope.ensure("drain", async move |cleanup| {
+        // Each one's own end tells what was cut.
+        drop(join_all(servers.iter().map(|server| server.drain_before(&cleanup.deadline))).await);
+        Ok::<_, Closed>(())
+    })
 }
 
 /// What TLS listeners encrypt with. Their certificates follow their files.

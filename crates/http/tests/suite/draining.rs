@@ -220,21 +220,6 @@ async fn a_request_behind_the_one_that_is_answered_last_is_dropped_and_counted()
 }
 
 #[tokio::test]
-async fn who_is_queued_when_the_time_is_up_already_is_reset_and_counted() {
-    let listener = crate::listener().await;
-    let mut client = Client::connect(listener.address()).await;
-    client.send(get("/")).await;
-    let stage = Stage::on(listener, ServerConfig::default());
-    let drain = stage.server.drain(Deadline::after(Duration::ZERO)).await;
-    assert_eq!(drain, Drain::Forced(Cut { remaining: one(Phase::Idle), aborted: 1, stuck: 0 }));
-    let reset = client.read_to_close().await.unwrap_err();
-    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
-    assert!(stage.scope.halt().await.error.is_some());
-    let aborted = EventKind::ConnectionAborted { phase: Phase::Idle };
-    assert_eq!(stage.record.all(), [aborted, EventKind::ShutdownTimedOut { remaining: one(Phase::Idle) }]);
-}
-
-#[tokio::test]
 async fn a_lame_duck_goes_on_accepting_and_closes_behind_each_answer() {
     let config = ServerConfig { lame_duck: 5 * SHORT, ..ServerConfig::default() };
     let stage = Stage::new(config).await;

@@ -2,11 +2,14 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::StreamExt;
 use ostler::config::Config;
 use ostler::{EventKind, GuardProgram, Host, HostError, HostOptions, Scope};
+use ostler_http::State;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 
 use crate::binary::free_ports;
 use crate::raw::{admin, get, open};
@@ -116,4 +119,28 @@ fn a_start_that_fails_leaves_nothing_in_the_scope() {
             assert!(scope.halt().await.is_clean());
         });
     }
+}
+
+#[test]
+fn several_listeners_drain_together() {
+    let runtime = runtime();
+    let mut config = config("127.0.0.1:0", &echo("*.localhost", ""));
+    config.switchboard.listen.push("127.0.0.1:0".parse().unwrap());
+    config.switchboard.lame_duck = Duration::from_secs(1);
+    runtime.block_on(async {
+        let scope = Scope::root("test").open().unwrap();
+        let host = Host::start(&scope, &config, options(env!("CARGO_BIN_EXE_ostler"))).await.unwrap();
+        let [first, second] = &host.switchboards[..] else { panic!("two listeners") };
+        let begun = Instant::now();
+        let halting = tokio::spawn(async move { scope.halt().await });
+        for server in [first.server(), second.server()] {
+            while server.state() == State::Running {
+                tokio::task::yield_now().await;
+            }
+        }
+        let states = [first.server().state(), second.server().state()];
+        assert_eq!(states, [State::LameDuck; 2], "one waited for the other");
+        assert!(halting.await.unwrap().is_clean());
+        assert!(begun.elapsed() < 2 * config.switchboard.lame_duck, "{:?}", begun.elapsed());
+    });
 }
