@@ -2,13 +2,14 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use ostler::config::Config;
 use ostler::{EventKind, GuardProgram, Host, HostError, HostOptions, Scope};
 use ostler_http::State;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 
 use crate::binary::free_ports;
 use crate::raw::{admin, get, open};
