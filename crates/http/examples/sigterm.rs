@@ -8,6 +8,7 @@
 //! ```
 //!
 //! A first argument is the address to listen on.
+#![allow(clippy::print_stdout, reason = "it is a program")]
 
 use std::convert::Infallible;
 use std::process::ExitCode;
