@@ -152,6 +152,10 @@ impl Shared {
         }
         self.go_on_to(State::Closing);
         self.closing.cancel();
+        // A timer rounds up to the next millisecond, in which the queue would be served.
+        if deadline.is_expired() {
+            return self.abort(begun, deadline).await;
+        }
         // Biased, here and below: what is over by the deadline has not been cut.
         tokio::select! {
             biased;
