@@ -37,13 +37,7 @@ pub(crate) async fn open(
     }
     let mut io = Watched::new(stream.into(), Arc::clone(connection));
     let mut held = Vec::new();
-    let bytes = match obey(connection, |cx| first_bytes(&mut io, &mut held, cx)).await {
-        Some(bytes) => bytes,
-        None => {
-            end(connection);
-            return None;
-        }
-    };
+    let bytes = obey(connection, |cx| first_bytes(&mut io, &mut held, cx)).await?;
     let protocol = match verdict(&bytes) {
         Verdict::Http2 => Protocol::Http2,
         Verdict::Http1 | Verdict::Open => Protocol::Http1,
@@ -57,35 +51,26 @@ pub(crate) async fn open(
 pub(crate) async fn stir(mut io: Watched, connection: &Connection) -> Option<Watched> {
     let bytes = obey(connection, |cx| some_bytes(&mut io, cx)).await;
     connection.stir();
-    match bytes {
-        Some(bytes) => io.unread(bytes),
-        None => {
-            end(connection);
-            return None;
-        }
-    }
+    io.unread(bytes?);
     Some(io)
 }
 
 async fn encrypted(stream: Stream, connection: &Arc<Connection>, tls: &Tls) -> Option<(Watched, Protocol)> {
     // Until its first byte it is a client without a request, like any other.
-    let readable = {
+    {
         let mut readable = pin!(stream.readable());
-        obey(connection, |cx| readable.as_mut().poll(cx)).await
-    };
-    if readable.is_none() {
-        end(connection);
-        return None;
+        // What a failure means the handshake finds out.
+        let _ = obey(connection, |cx| readable.as_mut().poll(cx)).await?;
     }
     connection.set_phase(Phase::Head);
     let mut accepting = pin!(tls.accept(stream));
-    match obey(connection, |cx| accepting.as_mut().poll(cx)).await {
-        Some(Ok(stream)) => {
+    match obey(connection, |cx| accepting.as_mut().poll(cx)).await? {
+        Ok(stream) => {
             connection.set_phase(Phase::Idle);
             let protocol = if stream.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
             Some((Watched::new(stream.into(), Arc::clone(connection)), protocol))
         }
-        Some(Err(error)) => {
+        Err(error) => {
             connection.end(match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                     EventKind::ClientDisconnected { phase: Phase::Head }
@@ -94,17 +79,14 @@ async fn encrypted(stream: Stream, connection: &Arc<Connection>, tls: &Tls) -> O
             });
             None
         }
-        None => {
-            end(connection);
-            None
-        }
     }
 }
 
-/// Polls until it is ready or an order ends the connection. One that is to finish and of which nothing has come does.
+/// Polls until it is ready or an order ends the connection, whose end is told then. One that is to finish and of which
+/// nothing has come ends.
 async fn obey<T>(connection: &Connection, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     let mut turn = pin!(tokio::task::yield_now());
-    poll_fn(|cx| {
+    let value = poll_fn(|cx| {
         connection.listen(cx.waker());
         if connection.order() >= Order::Close {
             return Poll::Ready(None);
@@ -122,7 +104,11 @@ async fn obey<T>(connection: &Connection, mut poll: impl FnMut(&mut Context<'_>)
         }
         Poll::Pending
     })
-    .await
+    .await;
+    if value.is_none() {
+        end(connection);
+    }
+    value
 }
 
 /// Tells why a connection ends before anything was spoken on it.
@@ -145,14 +131,12 @@ fn some_bytes(io: &mut Watched, cx: &mut Context<'_>) -> Poll<Bytes> {
 /// Reads until it is known what is spoken, or the client has ended.
 fn first_bytes(io: &mut Watched, held: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Bytes> {
     loop {
-        let mut space = [const { MaybeUninit::uninit() }; FIRST_READ];
-        let mut buf = ReadBuf::uninit(&mut space);
-        // How the client left is remembered by the socket's wrapper, and found out again by whoever reads next.
-        let ended = ready!(Pin::new(&mut *io).poll_read(cx, &mut buf)).is_err() || buf.filled().is_empty();
-        if held.is_empty() && (ended || verdict(buf.filled()) != Verdict::Open) {
-            return Poll::Ready(Bytes::copy_from_slice(buf.filled()));
+        let bytes = ready!(some_bytes(io, cx));
+        let ended = bytes.is_empty();
+        if held.is_empty() && (ended || verdict(&bytes) != Verdict::Open) {
+            return Poll::Ready(bytes);
         }
-        held.extend_from_slice(buf.filled());
+        held.extend_from_slice(&bytes);
         if ended || verdict(held) != Verdict::Open {
             return Poll::Ready(Bytes::from(std::mem::take(held)));
         }

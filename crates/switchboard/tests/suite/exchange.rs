@@ -3,10 +3,8 @@
 use ostler_switchboard::{Naming, SwitchboardConfig};
 use tokio::sync::mpsc;
 
-use crate::stage::{Cast, Setting, Stage};
+use crate::stage::{Cast, OK, Setting, Stage};
 use ostler_testing::Backend;
-
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A backend that shows each request head it gets.
 async fn showing() -> (Backend, mpsc::UnboundedReceiver<String>) {

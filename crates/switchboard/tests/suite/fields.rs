@@ -3,26 +3,8 @@
 use ostler_switchboard::{Forwarding, SwitchboardConfig, Trust};
 use tokio::sync::mpsc;
 
-use crate::stage::{Cast, Setting, Stage};
+use crate::stage::{Cast, OK, Setting, Stage, showing};
 use ostler_testing::Backend;
-
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// A backend that shows each request up to `end`, in lower case, and answers it.
-async fn showing(end: &'static str) -> (Backend, mpsc::UnboundedReceiver<String>) {
-    let (show, shown) = mpsc::unbounded_channel();
-    let backend = Backend::start(move |_number, mut peer| {
-        let show = show.clone();
-        async move {
-            while let Some(request) = peer.read_to(end).await {
-                show.send(request.to_lowercase()).unwrap();
-                peer.send(OK).await;
-            }
-        }
-    })
-    .await;
-    (backend, shown)
-}
 
 /// What `backend` answers a request with these fields, up to the end of the head.
 async fn answered(answer: &'static str, request: &str) -> String {

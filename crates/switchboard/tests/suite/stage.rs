@@ -11,9 +11,12 @@ use ostler_net::{Address, Listener};
 use ostler_pool::{Factory, Key, Policy, Pool, PoolConfig, Resource, ServerState, Start};
 use ostler_scope::{BoxError, Deadline, Scope};
 use ostler_switchboard::{Routes, Switchboard, SwitchboardConfig, Target};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
-use ostler_testing::Client;
+use ostler_testing::{Backend, Client};
+
+/// An answer like any other.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// What happens when a server is started.
 type Play = Box<dyn Fn() -> BoxFuture<'static, Result<Address, BoxError>> + Send + Sync>;
@@ -213,4 +216,20 @@ impl Stage {
         let report = self.scope.halt().await;
         assert!(report.error.is_none() && report.stuck.is_empty(), "{report:?}");
     }
+}
+
+/// A backend that shows each request up to `end`, in lower case, and answers it.
+pub(crate) async fn showing(end: &'static str) -> (Backend, mpsc::UnboundedReceiver<String>) {
+    let (show, shown) = mpsc::unbounded_channel();
+    let backend = Backend::start(move |_number, mut peer| {
+        let show = show.clone();
+        async move {
+            while let Some(request) = peer.read_to(end).await {
+                show.send(request.to_lowercase()).unwrap();
+                peer.send(OK).await;
+            }
+        }
+    })
+    .await;
+    (backend, shown)
 }

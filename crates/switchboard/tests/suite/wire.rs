@@ -1,28 +1,9 @@
 //! Requests and answers that are read wrong easily, as they go over the wire.
 
 use ostler_switchboard::{Naming, SwitchboardConfig};
-use tokio::sync::mpsc;
 
-use crate::stage::{Cast, Setting, Stage};
+use crate::stage::{Cast, Setting, Stage, showing};
 use ostler_testing::{Backend, Client};
-
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// A backend that shows each request up to `end` and answers it.
-async fn showing(end: &'static str) -> (Backend, mpsc::UnboundedReceiver<String>) {
-    let (show, shown) = mpsc::unbounded_channel();
-    let backend = Backend::start(move |_number, mut peer| {
-        let show = show.clone();
-        async move {
-            while let Some(request) = peer.read_to(end).await {
-                show.send(request.to_lowercase()).unwrap();
-                peer.send(OK).await;
-            }
-        }
-    })
-    .await;
-    (backend, shown)
-}
 
 /// A stage on which whatever has no rule is served at `backend`.
 async fn serving_the_rest(backend: &Backend) -> Stage {
