@@ -1,0 +1,119 @@
+//! A journal made anew from what was stored.
+
+use std::collections::HashMap;
+
+use crate::journal::{Journal, RoundState};
+use crate::{End, EntryEvent, Op, Question, SCHEMA_VERSION, Seq, SessionId, Started};
+
+/// A session as its journal tells it.
+#[derive(Debug)]
+pub struct Resumed {
+    /// How it began.
+    pub started: Started,
+    /// Its journal, before the first poll of the tool.
+    pub journal: Journal,
+    /// The questions of the round that is open.
+    pub questions: Vec<Question>,
+    /// How it ended, if it has.
+    pub end: Option<End>,
+}
+
+/// Why a journal cannot be resumed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResumeError {
+    /// There is no such session, or not any more.
+    #[error("there is no session {0}")]
+    Unknown(SessionId),
+    /// A later version has written it.
+    #[error(
+        "session {session} was written in version {found} of the journal, and this program knows {SCHEMA_VERSION}"
+    )]
+    Newer {
+        /// Which.
+        session: SessionId,
+        /// The version of the journal's form.
+        found: u32,
+    },
+    /// It does not begin with a beginning, or goes on behind its end.
+    #[error("the journal of session {session} is damaged at entry {at}")]
+    Damaged {
+        /// Which.
+        session: SessionId,
+        /// Where.
+        at: Seq,
+    },
+}
+
+impl Journal {
+    /// The journal of a session of which `entries` are stored.
+    ///
+    /// # Errors
+    /// See [`ResumeError`].
+    pub fn resume(session: SessionId, entries: Vec<EntryEvent>) -> Result<Resumed, ResumeError> {
+        let mut entries = entries.into_iter().zip(0..);
+        let started = match entries.next() {
+            None => return Err(ResumeError::Unknown(session)),
+            Some((EntryEvent::Started(started), _)) => *started,
+            Some(_) => return Err(ResumeError::Damaged { session, at: Seq::default() }),
+        };
+        if started.schema > SCHEMA_VERSION {
+            return Err(ResumeError::Newer { session, found: started.schema });
+        }
+        let mut journal = Self::at(session, Seq::default());
+        let (mut questions, mut end, mut next) = (Vec::new(), None, Seq::new(1));
+        for (event, at) in entries {
+            if end.is_some() {
+                return Err(ResumeError::Damaged { session, at: Seq::new(at) });
+            }
+            next = Seq::new(at + 1);
+            journal
+                .go_through(event, &mut questions, &mut end)
+                .map_err(|Misplaced| ResumeError::Damaged { session, at: Seq::new(at) })?;
+        }
+        journal.past.outcomes = journal.undelivered.len();
+        journal.stands_at(next);
+        Ok(Resumed { started, journal, questions, end })
+    }
+
+    fn go_through(
+        &mut self,
+        event: EntryEvent,
+        questions: &mut Vec<Question>,
+        end: &mut Option<End>,
+    ) -> Result<(), Misplaced> {
+        match event {
+            EntryEvent::Started(_) => return Err(Misplaced),
+            EntryEvent::Recorded { op, value } => {
+                self.past.recorded.insert(op, value);
+            }
+            EntryEvent::Begun { op, until } => {
+                self.past.begun.insert(op, until);
+            }
+            EntryEvent::Completed { op, outcome } => {
+                self.past.begun.remove(&op);
+                self.past.settled.insert(op.clone());
+                self.undelivered.push_back((op, outcome));
+            }
+            EntryEvent::Asked { round, questions: asked } => {
+                self.round = RoundState { last: round, open: true, ..self.round };
+                *questions = asked;
+            }
+            EntryEvent::Answered { round, digest } => {
+                self.round = RoundState { open: false, answered: Some((round, digest)), ..self.round };
+                questions.clear();
+            }
+            EntryEvent::Refused { op, reason } => count_refusal(&mut self.past.refused, op, reason),
+            EntryEvent::Finished { end: ended } => *end = Some(ended),
+        }
+        Ok(())
+    }
+}
+
+/// An entry that cannot stand where it does.
+struct Misplaced;
+
+fn count_refusal(refused: &mut HashMap<Op, (u32, String)>, op: Op, reason: String) {
+    let (count, last) = refused.entry(op).or_default();
+    *count += 1;
+    *last = reason;
+}

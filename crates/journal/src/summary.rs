@@ -1,0 +1,131 @@
+//! What is known of a session without its journal.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{End, Entry, EntryEvent, Question, Seq, SessionId, Timestamp};
+
+/// What a session is doing, as far as a store knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// The tool runs, or would if its process were there.
+    Working,
+    /// It waits for answers.
+    InputRequired,
+    /// It ended with a result.
+    Completed,
+    /// It ended with an error, or its time was over.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+impl SessionState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Working, Self::InputRequired, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// Whether it is the last one.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Working | Self::InputRequired => false,
+            Self::Completed | Self::Failed | Self::Cancelled => true,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::InputRequired => "input_required",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A session at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionSummary {
+    /// Which.
+    pub session: SessionId,
+    /// What it runs.
+    pub tool: Arc<str>,
+    /// The version of its code.
+    pub version: u32,
+    /// Whose it is.
+    pub principal: Arc<str>,
+    /// What it is doing.
+    pub state: SessionState,
+    /// The last round that closed; 0 if none has.
+    pub round: u32,
+    /// What it waits for.
+    pub questions: Vec<Question>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it expires.
+    pub expires: Timestamp,
+    /// When it has to be woken.
+    pub wake: Option<Timestamp>,
+    /// Whether somebody can come back to it even if no round ever closed.
+    pub detached: bool,
+    /// The place that its next entry takes.
+    pub next: Seq,
+}
+
+impl SessionSummary {
+    /// The summary of a session that begins with `entry`; None unless that is how one begins.
+    #[must_use]
+    pub fn begin(entry: &Entry) -> Option<Self> {
+        let EntryEvent::Started(started) = &entry.event else { return None };
+        Some(Self {
+            session: entry.session,
+            tool: Arc::clone(&started.tool),
+            version: started.version,
+            principal: Arc::clone(&started.principal),
+            state: SessionState::Working,
+            round: 0,
+            questions: Vec::new(),
+            started: started.at,
+            expires: started.expires,
+            wake: entry.wake,
+            detached: started.detached,
+            next: entry.seq.after(1),
+        })
+    }
+
+    /// What `entry` makes of it.
+    pub fn apply(&mut self, entry: &Entry) {
+        self.next = entry.seq.after(1);
+        self.wake = entry.wake;
+        match &entry.event {
+            EntryEvent::Asked { round, questions } => {
+                self.state = SessionState::InputRequired;
+                self.round = *round;
+                self.questions.clone_from(questions);
+            }
+            EntryEvent::Answered { .. } => {
+                self.state = SessionState::Working;
+                self.questions.clear();
+            }
+            EntryEvent::Finished { end } => {
+                self.state = match end {
+                    End::Completed(_) => SessionState::Completed,
+                    End::Failed(_) | End::Expired => SessionState::Failed,
+                    End::Cancelled => SessionState::Cancelled,
+                };
+                self.questions.clear();
+            }
+            EntryEvent::Started(_)
+            | EntryEvent::Recorded { .. }
+            | EntryEvent::Begun { .. }
+            | EntryEvent::Completed { .. }
+            | EntryEvent::Refused { .. } => {}
+        }
+    }
+}
