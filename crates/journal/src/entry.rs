@@ -64,17 +64,12 @@ pub enum EntryEvent {
         /// Of the answers, by which a repeated request is known.
         digest: Digest,
     },
-    /// An answer was not what had been asked for, so the question stays open.
-    Refused {
-        /// The question's.
-        op: Op,
-        /// What was wrong, for the one who answers.
-        reason: String,
-    },
     /// It ended. The last entry.
     Finished {
         /// How.
         end: End,
+        /// Until when its result is kept for somebody who asks again.
+        keep: Timestamp,
     },
 }
 
@@ -84,11 +79,7 @@ impl EntryEvent {
     pub const fn outlives_end(&self) -> bool {
         match self {
             Self::Started(_) | Self::Answered { .. } | Self::Finished { .. } => true,
-            Self::Recorded { .. }
-            | Self::Begun { .. }
-            | Self::Completed { .. }
-            | Self::Asked { .. }
-            | Self::Refused { .. } => false,
+            Self::Recorded { .. } | Self::Begun { .. } | Self::Completed { .. } | Self::Asked { .. } => false,
         }
     }
 }
@@ -140,14 +131,6 @@ pub struct Question {
     pub op: Op,
     /// What is asked, in the terms of `tools`.
     pub request: Json,
-    /// How often an answer was refused.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub refusals: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 /// How a session ended.

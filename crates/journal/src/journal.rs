@@ -44,8 +44,6 @@ pub(crate) struct Past {
     pub(crate) begun: HashMap<Op, Option<Timestamp>>,
     /// Values that were taken.
     pub(crate) recorded: HashMap<Op, Json>,
-    /// Questions whose answer was refused: how often, and why the last time.
-    pub(crate) refused: HashMap<Op, (u32, String)>,
 }
 
 /// Where the session and its client are in their exchange of questions and answers.
@@ -82,9 +80,6 @@ struct Waiting {
     request: Option<Json>,
     /// When a sleep ends.
     until: Option<Timestamp>,
-    refusals: u32,
-    /// Why the last answer was refused.
-    reason: Option<String>,
     outcome: Option<Outcome>,
 }
 
@@ -203,14 +198,9 @@ impl Journal {
         name: Arc<str>,
     ) -> Result<OpNumber, InvalidName> {
         let op = self.count(path, kind, name)?;
-        let (refusals, reason) = match self.past.refused.remove(&op) {
-            Some((refusals, reason)) => (refusals, Some(reason)),
-            None => (0, None),
-        };
         let until = self.past.begun.get(&op).copied().flatten();
         self.order += 1;
-        let waiting =
-            Waiting { op, order: self.order, request: None, until, refusals, reason, outcome: None };
+        let waiting = Waiting { op, order: self.order, request: None, until, outcome: None };
         Ok(OpNumber(self.waiting.insert(waiting)))
     }
 
@@ -364,8 +354,8 @@ impl Journal {
         open.sort_by_key(|(_, waiting)| waiting.order);
         open.into_iter().filter_map(|(index, waiting)| {
             let request = waiting.request.clone()?;
-            let (op, refusals) = (waiting.op.clone(), waiting.refusals);
-            Some((OpNumber(index), Question { key: op.key(), op, request, refusals }))
+            let op = waiting.op.clone();
+            Some((OpNumber(index), Question { key: op.key(), op, request }))
         })
     }
 
@@ -379,12 +369,6 @@ impl Journal {
         waiting.request.is_some()
             && waiting.outcome.is_none()
             && !self.undelivered.iter().any(|(op, _)| *op == waiting.op)
-    }
-
-    /// Why the last answer to `number` was refused.
-    #[must_use]
-    pub fn refusal(&self, number: OpNumber) -> Option<&str> {
-        self.waiting.get(number.0)?.reason.as_deref()
     }
 
     /// Where the exchange of questions and answers is.
@@ -403,20 +387,11 @@ impl Journal {
         round
     }
 
-    /// Notes that answers to `round` are taken. What they complete or get refused is noted next.
+    /// Notes that answers to `round` are taken. What they complete is noted next.
     pub fn answer_round(&mut self, round: u32, digest: Digest) {
         self.round.open = false;
         self.round.answered = Some((round, digest));
         self.note(EntryEvent::Answered { round, digest });
-    }
-
-    /// Notes that the answer to `number` was not what had been asked for.
-    pub fn refuse(&mut self, number: OpNumber, reason: String) {
-        let waiting = &mut self.waiting[number.0];
-        waiting.refusals += 1;
-        waiting.reason = Some(reason.clone());
-        let op = waiting.op.clone();
-        self.note(EntryEvent::Refused { op, reason });
     }
 }
 
@@ -451,9 +426,9 @@ impl Journal {
         self.significant = self.next;
     }
 
-    /// Notes how the session ended. Nothing comes after it.
-    pub fn finish(&mut self, end: End) {
-        self.note(EntryEvent::Finished { end });
+    /// Notes how the session ended, which is kept until `keep`. Nothing comes after it.
+    pub fn finish(&mut self, end: End, keep: Timestamp) {
+        self.note(EntryEvent::Finished { end, keep });
     }
 
     /// Whether there is anything that no store has been given yet.

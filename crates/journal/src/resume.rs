@@ -1,9 +1,7 @@
 //! A journal made anew from what was stored.
 
-use std::collections::HashMap;
-
 use crate::journal::{Journal, RoundState};
-use crate::{End, EntryEvent, Op, Question, SCHEMA_VERSION, Seq, SessionId, Started};
+use crate::{End, EntryEvent, Question, SCHEMA_VERSION, Seq, SessionId, Started};
 
 /// A session as its journal tells it.
 #[derive(Debug)]
@@ -102,8 +100,7 @@ impl Journal {
                 self.round = RoundState { open: false, answered: Some((round, digest)), ..self.round };
                 questions.clear();
             }
-            EntryEvent::Refused { op, reason } => count_refusal(&mut self.past.refused, op, reason),
-            EntryEvent::Finished { end: ended } => *end = Some(ended),
+            EntryEvent::Finished { end: ended, .. } => *end = Some(ended),
         }
         Ok(())
     }
@@ -111,9 +108,3 @@ impl Journal {
 
 /// An entry that cannot stand where it does.
 struct Misplaced;
-
-fn count_refusal(refused: &mut HashMap<Op, (u32, String)>, op: Op, reason: String) {
-    let (count, last) = refused.entry(op).or_default();
-    *count += 1;
-    *last = reason;
-}

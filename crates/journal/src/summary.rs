@@ -113,7 +113,8 @@ impl SessionSummary {
                 self.state = SessionState::Working;
                 self.questions.clear();
             }
-            EntryEvent::Finished { end } => {
+            EntryEvent::Finished { end, keep } => {
+                self.expires = *keep;
                 self.state = match end {
                     End::Completed(_) => SessionState::Completed,
                     End::Failed(_) | End::Expired => SessionState::Failed,
@@ -124,8 +125,7 @@ impl SessionSummary {
             EntryEvent::Started(_)
             | EntryEvent::Recorded { .. }
             | EntryEvent::Begun { .. }
-            | EntryEvent::Completed { .. }
-            | EntryEvent::Refused { .. } => {}
+            | EntryEvent::Completed { .. } => {}
         }
     }
 }
