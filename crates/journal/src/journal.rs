@@ -53,6 +53,8 @@ pub struct RoundState {
     pub last: u32,
     /// Whether its questions wait for answers.
     pub open: bool,
+    /// Of the keys of the questions that the open round asks.
+    pub asked: Option<Digest>,
     /// The last round that was answered, and the digest of the answers.
     pub answered: Option<(u32, Digest)>,
 }
@@ -179,6 +181,33 @@ impl Journal {
     #[must_use]
     pub const fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// How much memory it holds, roughly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let unsaved = self.unsaved.capacity() * size_of::<Entry>();
+        let waiting = self.waiting.capacity() * size_of::<Waiting>();
+        let requests: usize = self
+            .waiting
+            .iter()
+            .filter_map(|(_, waiting)| waiting.request.as_ref())
+            .map(|json| json.as_str().len())
+            .sum();
+        let registered =
+            self.registered.capacity() * (size_of::<(Arc<str>, Class, Arc<str>)>() + size_of::<u64>());
+        size_of::<Self>() + unsaved + waiting + requests + registered
+    }
+
+    /// Gives back memory that it has no use for at present.
+    pub fn shrink(&mut self) {
+        self.unsaved.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.undelivered.shrink_to_fit();
+        self.registered.shrink_to_fit();
+        self.past.settled.shrink_to_fit();
+        self.past.begun.shrink_to_fit();
+        self.past.recorded.shrink_to_fit();
     }
 
     /// Whether outcomes of the past are still to be delivered.
@@ -377,11 +406,19 @@ impl Journal {
         self.round
     }
 
+    /// Whether the questions that are open are those that the open round asks, so that there is nothing new to tell.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        let questions: Vec<_> = self.questions().map(|(_, question)| question).collect();
+        self.round.open && self.round.asked == Some(digest_of(&questions))
+    }
+
     /// Closes a round: its questions are what is open now. Gives its number.
     pub fn close_round(&mut self) -> u32 {
-        let questions = self.questions().map(|(_, question)| question).collect();
+        let questions: Vec<_> = self.questions().map(|(_, question)| question).collect();
         self.round.last += 1;
         self.round.open = true;
+        self.round.asked = Some(digest_of(&questions));
         let round = self.round.last;
         self.note(EntryEvent::Asked { round, questions });
         round
@@ -475,6 +512,11 @@ impl Journal {
     pub fn is_stored(&self) -> bool {
         self.durable > Seq::default()
     }
+}
+
+/// Of the keys of `questions`.
+pub(crate) fn digest_of(questions: &[Question]) -> Digest {
+    Digest::of(questions.iter().map(|question| question.key.as_bytes()))
 }
 
 fn check_name(name: &Arc<str>) -> Result<(), InvalidName> {

@@ -56,6 +56,6 @@ pub use json::Json;
 pub use memory::MemoryStorage;
 pub use op::{Op, OpKind};
 pub use resume::{ResumeError, Resumed};
-pub use storage::{AppendRefused, AppendResult, JournalStorage, ListQuery, StorageError};
+pub use storage::{AppendRefused, AppendResult, CountsResult, JournalStorage, ListQuery, StorageError};
 pub use summary::{SessionState, SessionSummary};
 pub use time::Timestamp;
