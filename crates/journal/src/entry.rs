@@ -74,7 +74,8 @@ pub enum EntryEvent {
 }
 
 impl EntryEvent {
-    /// Whether a session that has ended is still asked for it: what was called, which answers were taken, how it ended.
+    /// Whether a session that has ended is still asked for it: what was called, which rounds there were and which answers were
+    /// taken, how it ended.
     #[must_use]
     pub const fn outlives_end(&self) -> bool {
         match self {
