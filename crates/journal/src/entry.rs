@@ -79,8 +79,8 @@ impl EntryEvent {
     #[must_use]
     pub const fn outlives_end(&self) -> bool {
         match self {
-            Self::Started(_) | Self::Answered { .. } | Self::Finished { .. } => true,
-            Self::Recorded { .. } | Self::Begun { .. } | Self::Completed { .. } | Self::Asked { .. } => false,
+            Self::Started(_) | Self::Asked { .. } | Self::Answered { .. } | Self::Finished { .. } => true,
+            Self::Recorded { .. } | Self::Begun { .. } | Self::Completed { .. } => false,
         }
     }
 }
