@@ -100,6 +100,8 @@ pub struct Started {
     pub digest: Digest,
     /// Who called, and alone may answer.
     pub principal: Arc<str>,
+    /// What the client declared to answer, in the terms of `tools`. It decides what is asked when the session goes on by itself.
+    pub client: Json,
     /// What random numbers come from.
     pub seed: u64,
     /// When.

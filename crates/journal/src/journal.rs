@@ -42,6 +42,8 @@ pub(crate) struct Past {
     pub(crate) settled: HashSet<Op>,
     /// Operations that had begun and have no outcome.
     pub(crate) begun: HashMap<Op, Option<Timestamp>>,
+    /// Questions that the open round asks.
+    pub(crate) asked: HashSet<Op>,
     /// Values that were taken.
     pub(crate) recorded: HashMap<Op, Json>,
 }
@@ -261,6 +263,12 @@ impl Journal {
     #[must_use]
     pub fn op(&self, number: OpNumber) -> &Op {
         &self.waiting[number.0].op
+    }
+
+    /// Whether `number` was asked before the process ended, and still is.
+    #[must_use]
+    pub fn was_asked(&self, number: OpNumber) -> bool {
+        self.past.asked.contains(&self.waiting[number.0].op)
     }
 
     /// Notes what `number` asks of a client.

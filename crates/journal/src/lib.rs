@@ -15,6 +15,7 @@
 //!     arguments: Json::of(&"Rome").unwrap(),
 //!     digest: Digest::of([b"book".as_slice()]),
 //!     principal: "ada".into(),
+//!     client: Json::of(&()).unwrap(),
 //!     seed: 7,
 //!     at: Timestamp::from_millis(0),
 //!     expires: Timestamp::from_millis(1000),

@@ -95,10 +95,12 @@ impl Journal {
             EntryEvent::Asked { round, questions: asked } => {
                 self.round =
                     RoundState { last: round, open: true, asked: Some(digest_of(&asked)), ..self.round };
+                self.past.asked = asked.iter().map(|question| question.op.clone()).collect();
                 *questions = asked;
             }
             EntryEvent::Answered { round, digest } => {
                 self.round = RoundState { open: false, answered: Some((round, digest)), ..self.round };
+                self.past.asked.clear();
                 questions.clear();
             }
             EntryEvent::Finished { end: ended, .. } => *end = Some(ended),

@@ -26,7 +26,6 @@ pub(crate) type Start = Box<dyn Fn(ToolContext, &Json) -> Result<Started, String
 
 /// What is behind a name.
 pub(crate) struct Callable {
-    pub(crate) kind: CallableKind,
     /// The name in its kind.
     pub(crate) name: Arc<str>,
     /// The name among all kinds, as the journal has it.

@@ -137,6 +137,7 @@ impl Core {
 
     fn begin(&self, cell: &mut Cell) -> Journal {
         let principal = Arc::clone(&cell.attempt.principal);
+        let client = Json::of(&cell.attempt.capabilities).expect("it has a form in JSON");
         let beginning = &mut cell.beginning;
         beginning.started = self.clock.now();
         beginning.expires = beginning.started.after(beginning.ttl);
@@ -149,6 +150,7 @@ impl Core {
             arguments: self.arguments.clone(),
             digest: self.callable.digest(&self.arguments),
             principal,
+            client,
             seed: beginning.seed,
             at: beginning.started,
             expires: beginning.expires,
@@ -200,10 +202,13 @@ impl Core {
         self.driver.wake();
     }
 
-    /// Goes on for `attempt`.
+    /// Goes on for `attempt`, which hears first what nobody has heard.
     pub(crate) fn rebind(&self, attempt: Attempt) {
         {
             let mut cell = self.cell();
+            if let Some(events) = &attempt.events {
+                cell.events.tell(events);
+            }
             cell.attempt = attempt;
             cell.winding_down = false;
         }
@@ -297,12 +302,6 @@ impl Core {
         let _at_work = AtWork::begin(self);
         sender.send(event).await.err().map(|lost| lost.0)
     }
-
-    /// The events that nobody has watched, and how many were dropped.
-    pub(crate) fn take_events(&self) -> (Vec<SessionEvent>, u64) {
-        let events = &mut self.cell().events;
-        (events.kept.drain(..).collect(), std::mem::take(&mut events.dropped))
-    }
 }
 
 impl Wake for Core {
@@ -336,6 +335,20 @@ impl Cell {
 }
 
 impl Events {
+    /// Gives `sender` what has been kept, as far as it takes it.
+    fn tell(&mut self, sender: &Sender<SessionEvent>) {
+        if self.dropped > 0 {
+            tracing::debug!(dropped = self.dropped, "events of a session that nobody watched are gone");
+            self.dropped = 0;
+        }
+        while let Some(event) = self.kept.pop_front() {
+            if let Err(refused) = sender.try_send(event) {
+                self.kept.push_front(refused.into_inner());
+                break;
+            }
+        }
+    }
+
     fn keep(&mut self, event: SessionEvent) {
         if self.kept.len() == KEPT_EVENTS {
             self.kept.pop_front();

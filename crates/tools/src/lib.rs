@@ -55,6 +55,7 @@
 mod attempt;
 mod callable;
 mod clock;
+mod completion;
 mod content;
 mod context;
 mod core;
@@ -62,15 +63,19 @@ mod drive;
 mod elicit;
 mod error;
 mod event;
+mod prompt;
+mod resource;
 mod sample;
 mod schema;
 mod sessions;
 mod tool;
 mod tools;
+mod uri;
 
 pub use attempt::{Attempt, Capabilities};
 pub use callable::{CallableKind, Limits};
 pub use clock::Clock;
+pub use completion::{Complete, Completion};
 pub use content::{Content, Hints, ResourceContents, Role, ToolOutput};
 pub use context::{BranchLimits, Progress, StepKey, StepRun, ToolContext};
 pub use elicit::{CONTEXT, Choice, Elicited, Prompt};
@@ -80,6 +85,8 @@ pub use ostler_journal::{
     JournalStorage, Json, ListQuery, MemoryStorage, Question, SessionId, SessionState, SessionSummary,
     Timestamp,
 };
+pub use prompt::{PromptMessage, PromptOutput, PromptTemplate};
+pub use resource::{Resource, ResourceOutput};
 pub use sample::{Message, ModelHint, ModelPreferences, Root, Sampled, Sampling};
 pub use schema::{Schema, schema_of};
 pub use sessions::{

@@ -141,7 +141,6 @@ impl Tool {
         );
         assert!(is_object(&input), "the arguments of the tool `{name}` are not an object");
         let callable = Callable {
-            kind: CallableKind::Tool,
             name: name.into(),
             id: CallableKind::Tool.id(name),
             version: 1,
@@ -280,23 +279,6 @@ impl Tool {
         tell("annotations", object(&self.annotations));
         tell("_meta", object(&self.meta));
         definition
-    }
-
-    /// The questions it may ask: their keys, and the schemas of those that are forms.
-    pub fn questions(&self) -> impl Iterator<Item = (&str, Option<&Schema>)> {
-        self.callable.questions.list()
-    }
-
-    /// Whether clients that know tasks are given one at once.
-    #[must_use]
-    pub const fn is_long(&self) -> bool {
-        self.long
-    }
-
-    /// The schema of its arguments.
-    #[must_use]
-    pub const fn input_schema(&self) -> &Schema {
-        &self.input
     }
 }
 

@@ -179,10 +179,12 @@ impl ToolContext {
         let op = Operation::new(&self.core, self.path(), kind, key)?;
         let settled = op.now() == Standing::Settled;
         if !settled {
-            let early = self.early(&op);
-            match early {
+            let capabilities = self.core.cell().attempt.capabilities;
+            match self.early(&op) {
                 Some(answer) => op.complete(Outcome::Value(answer)),
-                None if (needs.declared)(&self.core.cell().attempt.capabilities) => {
+                None if (needs.declared)(&capabilities)
+                    || self.core.journal(|journal| journal.was_asked(op.number)) =>
+                {
                     self.core.journal(|journal| journal.ask(op.number, Json::from(request)));
                 }
                 // Journaled, since the code goes another way from here, and must do so in a replay for another client too.

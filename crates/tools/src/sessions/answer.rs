@@ -229,10 +229,9 @@ fn check_caller(
         return Err(CallError::UnknownSession(answer.session));
     }
     let Some(call) = &answer.call else { return Ok(()) };
-    let callable = sessions.inner.tools.find(call.kind, &call.name);
-    match callable {
-        Some(callable) if callable.digest(&call.arguments) == begun_by => Ok(()),
-        Some(_) | None => Err(CallError::OtherCall),
+    match sessions.find(call.clone()) {
+        Ok((callable, call)) if callable.digest(&call.arguments) == begun_by => Ok(()),
+        Ok(_) | Err(_) => Err(CallError::OtherCall),
     }
 }
 

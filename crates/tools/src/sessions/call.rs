@@ -60,7 +60,7 @@ impl Sessions {
     /// # Errors
     /// See [`CallError`]: the call was not begun, or could not be kept waiting.
     pub async fn call(&self, call: Call, attempt: Attempt) -> Result<Reply, CallError> {
-        let callable = Arc::clone(self.find(&call)?);
+        let (callable, call) = self.find(call)?;
         let mut first = FirstRound::new(self, self.begin(callable, call, attempt, None)?);
         match first.running().advance().await {
             Turn::Finished(Ok(result)) => Ok(Reply::Done(result)),
@@ -73,9 +73,13 @@ impl Sessions {
         }
     }
 
-    fn find(&self, call: &Call) -> Result<&Arc<Callable>, CallError> {
-        let unknown = || CallError::Unknown { what: call.kind.as_str(), name: call.name.clone() };
-        self.inner.tools.find(call.kind, &call.name).ok_or_else(unknown)
+    /// What is called, and the call with all its arguments.
+    pub(super) fn find(&self, call: Call) -> Result<(Arc<Callable>, Call), CallError> {
+        match self.inner.tools.find(call.kind, &call.name) {
+            Some((callable, None)) => Ok((Arc::clone(callable), call)),
+            Some((callable, Some(arguments))) => Ok((Arc::clone(callable), Call { arguments, ..call })),
+            None => Err(CallError::Unknown { what: call.kind.as_str(), name: call.name }),
+        }
     }
 
     pub(super) fn begin(

@@ -124,7 +124,9 @@ impl Sessions {
         if resumed.end.is_some() {
             return Ok(None);
         }
-        let attempt = Attempt { principal: Arc::clone(&resumed.started.principal), ..Attempt::anonymous() };
+        let principal = Arc::clone(&resumed.started.principal);
+        let capabilities = resumed.started.client.read().unwrap_or_default();
+        let attempt = Attempt { principal, capabilities, ..Attempt::anonymous() };
         match self.resume(resumed.started, resumed.journal, attempt)? {
             Ok(running) => Ok(Some(running)),
             Err(failure) => {

@@ -68,7 +68,7 @@ async fn book_with_a_death_after(batches: usize, effects: &Effects) -> Result<Va
     let mut left = batches;
     let (mut known, mut answer) = (None, None);
     loop {
-        let scope = Scope::root("process").open().unwrap();
+        let scope = Scope::root("process").open().expect("a root opens");
         let dying = Dying { storage: storage.clone(), left: Arc::new(AtomicUsize::new(left)) };
         let sessions = start(&scope, tools(effects), dying);
         let reply = loop {
@@ -80,7 +80,7 @@ async fn book_with_a_death_after(batches: usize, effects: &Effects) -> Result<Va
             let Ok(reply) = tokio::time::timeout(std::time::Duration::from_secs(1), request).await else {
                 break None;
             };
-            match reply.unwrap() {
+            match reply.expect("the answer is taken") {
                 Reply::Input(asked) => {
                     let session = *known.get_or_insert(asked.session);
                     assert_eq!(session, asked.session);
@@ -94,7 +94,7 @@ async fn book_with_a_death_after(batches: usize, effects: &Effects) -> Result<Va
         std::mem::forget(scope);
         left = usize::MAX;
         match reply {
-            Some(Reply::Done(result)) => return Ok(result.read().unwrap()),
+            Some(Reply::Done(result)) => return Ok(result.read().expect("a result is an object")),
             Some(Reply::Failed(failure)) => return Err(failure.to_string()),
             Some(Reply::Input(_)) | None => {}
         }
