@@ -16,6 +16,8 @@ pub struct Entry {
     pub session: SessionId,
     /// Its place: the last one's and one. A store takes no other, so two writers of a session cannot both succeed.
     pub seq: Seq,
+    /// When it was given to the store, by the writer's clock.
+    pub at: Timestamp,
     /// When the session has to be woken next, as of this entry: the earliest of its sleeps.
     pub wake: Option<Timestamp>,
     /// What happened.
@@ -64,6 +66,8 @@ pub enum EntryEvent {
         /// Of the answers, by which a repeated request is known.
         digest: Digest,
     },
+    /// It goes on without a request from here on: it is a task, and somebody has its id.
+    Detached,
     /// It ended. The last entry.
     Finished {
         /// How.
@@ -80,6 +84,7 @@ impl EntryEvent {
     pub const fn outlives_end(&self) -> bool {
         match self {
             Self::Started(_) | Self::Asked { .. } | Self::Answered { .. } | Self::Finished { .. } => true,
+            Self::Detached => true,
             Self::Recorded { .. } | Self::Begun { .. } | Self::Completed { .. } => false,
         }
     }
@@ -108,9 +113,6 @@ pub struct Started {
     pub at: Timestamp,
     /// When it ends if nothing else has ended it.
     pub expires: Timestamp,
-    /// Whether somebody can come back to it even if no round ever closed: a task has an id from the start.
-    #[serde(default)]
-    pub detached: bool,
 }
 
 /// What came of an operation.

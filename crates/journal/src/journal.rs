@@ -31,6 +31,7 @@ pub struct Journal {
     pub(crate) undelivered: VecDeque<(Op, Outcome)>,
     pub(crate) past: Past,
     pub(crate) round: RoundState,
+    pub(crate) detached: bool,
 }
 
 /// What a journal that was resumed has yet to go through again.
@@ -171,6 +172,7 @@ impl Journal {
             undelivered: VecDeque::new(),
             past: Past::default(),
             round: RoundState::default(),
+            detached: false,
         }
     }
 
@@ -466,9 +468,24 @@ impl Journal {
 /// What the store has to be given.
 impl Journal {
     fn note(&mut self, event: EntryEvent) {
-        self.unsaved.push(Entry { session: self.session, seq: self.next, wake: None, event });
+        let at = Timestamp::from_millis(0);
+        self.unsaved.push(Entry { session: self.session, seq: self.next, at, wake: None, event });
         self.next = self.next.after(1);
         self.significant = self.next;
+    }
+
+    /// Notes that the session goes on without a request.
+    pub fn detach(&mut self) {
+        if !self.detached {
+            self.detached = true;
+            self.note(EntryEvent::Detached);
+        }
+    }
+
+    /// Whether the session goes on without a request.
+    #[must_use]
+    pub const fn is_detached(&self) -> bool {
+        self.detached
     }
 
     /// Notes how the session ended, which is kept until `keep`. Nothing comes after it.
@@ -482,11 +499,12 @@ impl Journal {
         !self.unsaved.is_empty()
     }
 
-    /// Takes what the store has to be given next.
-    pub fn take_unsaved(&mut self) -> Vec<Entry> {
+    /// Takes what the store has to be given next, at `now`.
+    pub fn take_unsaved(&mut self, now: Timestamp) -> Vec<Entry> {
         let mut unsaved = std::mem::take(&mut self.unsaved);
-        if let Some(last) = unsaved.last_mut() {
-            last.wake = self.next_wake();
+        let wake = self.next_wake();
+        for entry in &mut unsaved {
+            (entry.at, entry.wake) = (now, wake);
         }
         unsaved
     }

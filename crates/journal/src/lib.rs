@@ -19,7 +19,6 @@
 //!     seed: 7,
 //!     at: Timestamp::from_millis(0),
 //!     expires: Timestamp::from_millis(1000),
-//!     detached: false,
 //! };
 //! let mut live = Journal::begin(SessionId::unique(), started);
 //! let search = live.register(&"".into(), OpKind::Step, "search".into()).unwrap();
@@ -28,7 +27,7 @@
 //! assert_eq!(live.deliver().unwrap(), Some(search));
 //!
 //! // The process is gone. Another one has what was stored.
-//! let stored = live.take_unsaved().into_iter().map(|entry| entry.event).collect();
+//! let stored = live.take_unsaved(Timestamp::from_millis(5)).into_iter().map(|entry| entry.event).collect();
 //! let mut again = Journal::resume(live.session(), stored).unwrap().journal;
 //! let search = again.register(&"".into(), OpKind::Step, "search".into()).unwrap();
 //! assert_eq!(again.standing(search), Standing::Settled); // it is not run again

@@ -103,6 +103,7 @@ impl Journal {
                 self.past.asked.clear();
                 questions.clear();
             }
+            EntryEvent::Detached => self.detached = true,
             EntryEvent::Finished { end: ended, .. } => *end = Some(ended),
         }
         Ok(())

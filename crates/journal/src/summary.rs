@@ -68,11 +68,13 @@ pub struct SessionSummary {
     pub questions: Vec<Question>,
     /// When it began.
     pub started: Timestamp,
+    /// When its last entry was written.
+    pub updated: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
     /// When it has to be woken.
     pub wake: Option<Timestamp>,
-    /// Whether somebody can come back to it even if no round ever closed.
+    /// Whether it goes on without a request.
     pub detached: bool,
     /// The place that its next entry takes.
     pub next: Seq,
@@ -92,9 +94,10 @@ impl SessionSummary {
             round: 0,
             questions: Vec::new(),
             started: started.at,
+            updated: entry.at,
             expires: started.expires,
             wake: entry.wake,
-            detached: started.detached,
+            detached: false,
             next: entry.seq.after(1),
         })
     }
@@ -103,6 +106,7 @@ impl SessionSummary {
     pub fn apply(&mut self, entry: &Entry) {
         self.next = entry.seq.after(1);
         self.wake = entry.wake;
+        self.updated = entry.at;
         match &entry.event {
             EntryEvent::Asked { round, questions } => {
                 self.state = SessionState::InputRequired;
@@ -122,6 +126,7 @@ impl SessionSummary {
                 };
                 self.questions.clear();
             }
+            EntryEvent::Detached => self.detached = true,
             EntryEvent::Started(_)
             | EntryEvent::Recorded { .. }
             | EntryEvent::Begun { .. }

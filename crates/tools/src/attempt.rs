@@ -53,10 +53,18 @@ pub struct Capabilities {
     pub sample_tools: bool,
     /// Where the client works.
     pub roots: bool,
+    /// The client knows tasks: a call may go on without its request.
+    pub tasks: bool,
 }
 
 impl Capabilities {
-    /// All of them.
-    pub const ALL: Self =
-        Self { elicit_form: true, elicit_url: true, sample: true, sample_tools: true, roots: true };
+    /// All questions.
+    pub const ALL: Self = Self {
+        elicit_form: true,
+        elicit_url: true,
+        sample: true,
+        sample_tools: true,
+        roots: true,
+        tasks: false,
+    };
 }

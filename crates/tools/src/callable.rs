@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::schema::{Schema, Validator, check_form, form_of};
-use crate::{ToolContext, ToolResult};
+use crate::{TaskPolicy, ToolContext, ToolResult};
 
 /// A handler that has been started.
 pub(crate) struct Started {
@@ -32,6 +32,7 @@ pub(crate) struct Callable {
     pub(crate) id: Arc<str>,
     pub(crate) version: u32,
     pub(crate) limits: Limits,
+    pub(crate) tasks: TaskPolicy,
     pub(crate) questions: Questions,
     pub(crate) start: Start,
 }

@@ -72,7 +72,6 @@ pub(crate) struct Beginning {
     pub(crate) started: Timestamp,
     pub(crate) ttl: Duration,
     pub(crate) expires: Timestamp,
-    pub(crate) detached: bool,
 }
 
 #[derive(Debug, Default)]
@@ -154,7 +153,6 @@ impl Core {
             seed: beginning.seed,
             at: beginning.started,
             expires: beginning.expires,
-            detached: beginning.detached,
         };
         Journal::begin(session, started)
     }
@@ -199,6 +197,11 @@ impl Core {
     /// Has the driver end the session with `failure`.
     pub(crate) fn interrupt(&self, failure: Failure) {
         self.cell().interrupt = Some(failure);
+        self.driver.wake();
+    }
+
+    /// Has the driver look for what has changed.
+    pub(crate) fn nudge(&self) {
         self.driver.wake();
     }
 

@@ -48,6 +48,8 @@ pub(crate) struct Running {
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
     /// Until the tool has taken too long.
     limit: Option<Pin<Box<Sleep>>>,
+    /// The place before which everything has to be durable for the session to go on without its request.
+    detaching: Option<Seq>,
     keep: Duration,
 }
 
@@ -66,6 +68,8 @@ pub(crate) enum Turn {
     Parked,
     /// The attempt is over, and nothing is at work any more.
     WoundDown,
+    /// The session goes on without the request, and that is durable.
+    Detached,
 }
 
 impl Running {
@@ -80,6 +84,7 @@ impl Running {
             output: None,
             alarm: None,
             limit: None,
+            detaching: None,
             keep,
         }
     }
@@ -96,6 +101,7 @@ impl Running {
             output: None,
             alarm: None,
             limit: None,
+            detaching: None,
             keep,
         }
     }
@@ -103,6 +109,16 @@ impl Running {
     /// Begins the time that the tool may take until it asks or ends.
     pub(crate) fn begin_turn(&mut self) {
         self.limit = self.core.callable.limits.time.map(|time| Box::pin(tokio::time::sleep(time)));
+    }
+
+    /// Lets the session go on without its request: the next turn says so once that is durable, if it has not ended by then.
+    pub(crate) fn detach(&mut self) {
+        let place = self.core.journal(|journal| {
+            journal.detach();
+            journal.next()
+        });
+        self.detaching = Some(place);
+        self.core.cell().write_wanted = true;
     }
 
     /// Whether it has ended.
@@ -145,6 +161,12 @@ impl Running {
             if self.output.is_some() {
                 return self.poll_end(cx);
             }
+            if let Some(place) = self.detaching
+                && self.core.begun(|journal| journal.is_durable(place)) == Some(true)
+            {
+                self.detaching = None;
+                return Poll::Ready(Turn::Detached);
+            }
             if self.core.take_woken() {
                 let waker = Waker::from(Arc::clone(&self.core));
                 if let Poll::Ready(output) = self.poll_tool(&mut Context::from_waker(&waker)) {
@@ -163,7 +185,7 @@ impl Running {
     fn poll_tool(&mut self, cx: &mut Context<'_>) -> Poll<Result<Json, Failure>> {
         let Some(future) = &mut self.future else { return Poll::Pending };
         let polled = match catch_unwind(AssertUnwindSafe(|| future.poll_unpin(cx))) {
-            Ok(polled) => polled.map_err(|error| Failure::Tool { message: error.message().to_owned() }),
+            Ok(polled) => polled.map_err(|error| Failure::from(&error)),
             Err(panic) => Poll::Ready(Err(Failure::Panicked { message: text_of(&*panic) })),
         };
         if polled.is_ready() {
@@ -280,16 +302,15 @@ impl Running {
         };
         let keep = self.keep;
         let expires = self.core.cell().beginning.expires;
-        let detached = self.core.cell().beginning.detached;
         self.core.begun(|journal| {
-            let known = journal.round().last > 0 || detached;
+            let known = journal.round().last > 0 || journal.is_detached();
             let matters = journal.is_stored() || known || journal.significant() > Seq::default();
             if matters {
                 // Whoever has no handle cannot ask again.
                 let keep = if known { now.after(keep).min(expires.max(now)) } else { now };
                 journal.finish(end_of(&output), keep);
             } else {
-                journal.take_unsaved();
+                journal.take_unsaved(now);
             }
         });
         self.output = Some(output);
@@ -319,9 +340,10 @@ impl Running {
 impl Running {
     /// Begins to write what is not written yet; false if there is nothing.
     fn write(&mut self) -> bool {
+        let now = self.core.clock.now();
         let taken = self
             .core
-            .begun(|journal| journal.has_unsaved().then(|| (journal.next(), journal.take_unsaved())));
+            .begun(|journal| journal.has_unsaved().then(|| (journal.next(), journal.take_unsaved(now))));
         let Some((place, entries)) = taken.flatten() else { return false };
         let Writer { storage, fence } = self.writer.clone();
         let batch = entries.into_iter().map(|entry| (fence, entry)).collect();

@@ -144,6 +144,12 @@ pub enum Failure {
         /// What it said.
         message: String,
     },
+    /// The tool has to ask what the client does not answer.
+    #[error("the client does not answer {what}")]
+    Unsupported {
+        /// What it would have to declare.
+        what: String,
+    },
     /// The tool panicked.
     #[error("the tool panicked: {message}")]
     Panicked {
@@ -190,12 +196,24 @@ impl Failure {
     #[must_use]
     pub const fn is_end(&self) -> bool {
         match self {
-            Self::Tool { .. } | Self::Panicked { .. } | Self::Expired | Self::TimeLimit | Self::Cancelled => {
-                true
-            }
+            Self::Tool { .. }
+            | Self::Unsupported { .. }
+            | Self::Panicked { .. }
+            | Self::Expired
+            | Self::TimeLimit
+            | Self::Cancelled => true,
             Self::Diverged { .. } | Self::VersionGone { .. } | Self::Storage { .. } | Self::Superseded => {
                 false
             }
+        }
+    }
+}
+
+impl From<&ToolError> for Failure {
+    fn from(error: &ToolError) -> Self {
+        match error.cause() {
+            Some(ContextError::Unsupported { what }) => Self::Unsupported { what: (*what).to_owned() },
+            Some(_) | None => Self::Tool { message: error.message().to_owned() },
         }
     }
 }
@@ -257,6 +275,9 @@ pub enum CallError {
     /// It is not the call that the session was begun by.
     #[error("the session was begun by another call")]
     OtherCall,
+    /// The tool takes so long that it has to be a task, and the client does not know tasks.
+    #[error("the tool is a task, and the client does not know tasks")]
+    NeedsTasks,
     /// There are too many sessions that wait.
     #[error("too many sessions wait for answers: {limit} at most{}", if *.all { "" } else { " for one client" })]
     TooMany {

@@ -90,7 +90,8 @@ pub use resource::{Resource, ResourceOutput};
 pub use sample::{Message, ModelHint, ModelPreferences, Root, Sampled, Sampling};
 pub use schema::{Schema, schema_of};
 pub use sessions::{
-    Answer, Call, InputRequired, Reply, Sessions, SessionsConfig, SessionsStatus, no_arguments,
+    Answer, Call, Change, InputRequired, Reply, SessionView, Sessions, SessionsConfig, SessionsStatus,
+    no_arguments,
 };
-pub use tool::{IntoOutput, Tool};
+pub use tool::{IntoOutput, TaskPolicy, Tool};
 pub use tools::{Offered, Tools};

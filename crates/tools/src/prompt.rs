@@ -90,6 +90,7 @@ impl PromptTemplate {
             id: CallableKind::Prompt.id(name),
             version: 1,
             limits: Limits::default(),
+            tasks: crate::TaskPolicy::Never,
             questions: Questions::default(),
             start,
         };

@@ -100,6 +100,7 @@ impl Resource {
             id: CallableKind::Resource.id(uri),
             version: 1,
             limits: Limits::default(),
+            tasks: crate::TaskPolicy::Never,
             questions: Questions::default(),
             start,
         };

@@ -3,27 +3,35 @@
 mod answer;
 mod busy;
 mod call;
+mod change;
 mod config;
 mod reply;
 mod shelf;
+mod task;
 mod upkeep;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ostler_journal::{JournalStorage, ListQuery, SessionId, SessionSummary, StorageError};
 use ostler_lease::Fence;
 use ostler_scope::{Closed, Scope, ScopeHandle};
+use tokio::sync::broadcast;
 
 pub use self::answer::Answer;
 pub use self::call::{Call, no_arguments};
+pub use self::change::Change;
 pub use self::config::SessionsConfig;
 pub use self::reply::{InputRequired, Reply};
+pub use self::task::SessionView;
 
 use self::shelf::{Census, Shelf};
 use crate::Tools;
 use crate::clock::Clock;
 use crate::drive::Writer;
+
+/// Changes that somebody who listens may be behind.
+const CHANGES: usize = 64;
 
 /// Runs tools, parks them while they wait for answers, and finds them again. A clone is the same.
 ///
@@ -52,7 +60,9 @@ pub struct Sessions {
 
 #[derive(Debug)]
 struct Inner {
-    tools: Tools,
+    tools: RwLock<Arc<Tools>>,
+    /// What has changed, for those who listen.
+    changes: broadcast::Sender<Change>,
     writer: Writer,
     config: SessionsConfig,
     clock: Clock,
@@ -124,7 +134,8 @@ impl Sessions {
     ) -> Result<Self, Closed> {
         let background = scope.child("sessions").open()?;
         let inner = Arc::new(Inner {
-            tools,
+            tools: RwLock::new(Arc::new(tools)),
+            changes: broadcast::Sender::new(CHANGES),
             writer: Writer { storage, fence },
             config,
             clock: Clock::system(),
@@ -140,8 +151,33 @@ impl Sessions {
 
     /// What is offered.
     #[must_use]
-    pub fn tools(&self) -> &Tools {
-        &self.inner.tools
+    pub fn tools(&self) -> Arc<Tools> {
+        Arc::clone(&self.inner.tools.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Offers `tools` from now on, and tells those who listen what has changed. Sessions that were begun by what is not there
+    /// any more fail when they are answered, unless they are live.
+    pub fn offer(&self, tools: Tools) {
+        let before = std::mem::replace(
+            &mut *self.inner.tools.write().unwrap_or_else(PoisonError::into_inner),
+            Arc::new(tools),
+        );
+        let after = self.tools();
+        for change in Change::between(&before, &after) {
+            self.announce(change);
+        }
+    }
+
+    /// Tells those who listen of a change.
+    pub fn announce(&self, change: Change) {
+        // Nobody listens: nobody has to be told.
+        let _ = self.inner.changes.send(change);
+    }
+
+    /// Hears of changes from now on. Whoever is too slow is told how many were missed.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.inner.changes.subscribe()
     }
 
     /// The bounds and durations that hold.

@@ -42,7 +42,32 @@ pub struct Tool {
     pub(crate) output: Option<Schema>,
     pub(crate) annotations: Schema,
     pub(crate) meta: Schema,
-    pub(crate) long: bool,
+}
+
+/// When the calls of a tool become tasks, for clients that know those
+/// ([specification](https://modelcontextprotocol.io/specification/2026-07-28/extensions/tasks)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TaskPolicy {
+    /// When they take longer than [`SessionsConfig::task_after`](crate::SessionsConfig::task_after).
+    #[default]
+    WhenLong,
+    /// At once.
+    Always,
+    /// At once, and clients that do not know tasks cannot call it.
+    Required,
+    /// As soon as they have been answered what they ask first; clients that do not know tasks cannot call it.
+    RequiredOnceAnswered,
+    /// Never.
+    Never,
+}
+
+impl TaskPolicy {
+    pub(crate) const fn is_required(self) -> bool {
+        match self {
+            Self::Required | Self::RequiredOnceAnswered => true,
+            Self::WhenLong | Self::Always | Self::Never => false,
+        }
+    }
 }
 
 /// What a handler may give back: any value that has a JSON form and a schema, or a [`ToolOutput`].
@@ -145,6 +170,7 @@ impl Tool {
             id: CallableKind::Tool.id(name),
             version: 1,
             limits: Limits::default(),
+            tasks: TaskPolicy::default(),
             questions: Questions::default(),
             start,
         };
@@ -156,7 +182,6 @@ impl Tool {
             output,
             annotations: Schema::new(),
             meta: Schema::new(),
-            long: false,
         }
     }
 
@@ -219,10 +244,10 @@ impl Tool {
         self
     }
 
-    /// It takes long: clients that know tasks are given one at once.
+    /// When its calls become tasks, for clients that know those.
     #[must_use]
-    pub const fn long(mut self) -> Self {
-        self.long = true;
+    pub const fn tasks(mut self, policy: TaskPolicy) -> Self {
+        self.callable.tasks = policy;
         self
     }
 

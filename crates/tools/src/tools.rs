@@ -11,7 +11,7 @@ use crate::completion::{Completer, Completion};
 use crate::prompt::PromptTemplate;
 use crate::resource::Resource;
 use crate::schema::Schema;
-use crate::tool::Tool;
+use crate::tool::{TaskPolicy, Tool};
 use crate::uri::UriTemplate;
 
 /// The tools, prompts and resources of a server. Listings are in the order of their names, so they are the same each time.
@@ -32,7 +32,6 @@ pub struct Offered {
     callable: Arc<Callable>,
     definition: Value,
     input: Schema,
-    long: bool,
     completer: Completer,
 }
 
@@ -54,10 +53,10 @@ impl Offered {
         &self.input
     }
 
-    /// Whether clients that know tasks are given one at once.
+    /// When its calls become tasks.
     #[must_use]
-    pub const fn is_long(&self) -> bool {
-        self.long
+    pub fn tasks(&self) -> TaskPolicy {
+        self.callable.tasks
     }
 
     fn version(&self) -> u32 {
@@ -78,13 +77,13 @@ impl Tools {
     /// If that version of that tool is there already.
     #[must_use]
     pub fn tool(mut self, tool: Tool) -> Self {
-        let (definition, input, long) = (tool.definition(), tool.input, tool.long);
+        let (definition, input) = (tool.definition(), tool.input);
         let callable = self.add(tool.callable);
         let name = Arc::clone(&callable.name);
         offer(
             &mut self.tools,
             name,
-            Offered { callable, definition, input, long, completer: Completer::default() },
+            Offered { callable, definition, input, completer: Completer::default() },
         );
         self
     }
@@ -98,7 +97,7 @@ impl Tools {
         let (definition, completer) = (prompt.definition(), prompt.completer);
         let callable = self.add(prompt.callable);
         let name = Arc::clone(&callable.name);
-        let offered = Offered { callable, definition, input: Schema::new(), long: false, completer };
+        let offered = Offered { callable, definition, input: Schema::new(), completer };
         offer(&mut self.prompts, name, offered);
         self
     }
@@ -113,7 +112,7 @@ impl Tools {
             (resource.definition(), resource.completer, resource.template);
         let callable = self.add(resource.callable);
         let name = Arc::clone(&callable.name);
-        let offered = Offered { callable, definition, input: Schema::new(), long: false, completer };
+        let offered = Offered { callable, definition, input: Schema::new(), completer };
         if template.is_plain() {
             offer(&mut self.resources, name, offered);
         } else {
@@ -193,14 +192,14 @@ impl Tools {
     }
 
     /// What is called `name` among those of its kind, and the arguments that follow from the name.
-    pub(crate) fn find(&self, kind: CallableKind, name: &str) -> Option<(&Arc<Callable>, Option<Json>)> {
+    pub(crate) fn find(&self, kind: CallableKind, name: &str) -> Option<(Arc<Callable>, Option<Json>)> {
         let plain = match kind {
             CallableKind::Tool => &self.tools,
             CallableKind::Prompt => &self.prompts,
             CallableKind::Resource => &self.resources,
         };
         if let Some(offered) = plain.get(name) {
-            return Some((&offered.callable, None));
+            return Some((Arc::clone(&offered.callable), None));
         }
         if kind != CallableKind::Resource {
             return None;
@@ -209,17 +208,16 @@ impl Tools {
             Some((template.read(name)?, Arc::clone(offered)))
         };
         let (variables, offered) = self.templates.iter().find_map(read)?;
-        let callable = self.version(&offered.callable.id, offered.version())?;
-        Some((callable, Some(Json::from(&Value::Object(variables)))))
+        Some((Arc::clone(&offered.callable), Some(Json::from(&Value::Object(variables)))))
     }
 
-    pub(crate) fn any_version(&self, id: &Arc<str>) -> Option<&Arc<Callable>> {
+    pub(crate) fn any_version(&self, id: &Arc<str>) -> Option<Arc<Callable>> {
         let versions = self.callables.range((Arc::clone(id), 0)..=(Arc::clone(id), u32::MAX));
-        versions.map(|(_, callable)| callable).next_back()
+        versions.map(|(_, callable)| Arc::clone(callable)).next_back()
     }
 
-    pub(crate) fn version(&self, id: &Arc<str>, version: u32) -> Option<&Arc<Callable>> {
-        self.callables.get(&(Arc::clone(id), version))
+    pub(crate) fn version(&self, id: &Arc<str>, version: u32) -> Option<Arc<Callable>> {
+        self.callables.get(&(Arc::clone(id), version)).cloned()
     }
 }
 

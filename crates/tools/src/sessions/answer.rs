@@ -30,7 +30,7 @@ pub struct Answer {
 
 impl Answer {
     /// What is answered, by which a repeated request is known. The order of the keys does not count.
-    fn digest(&self) -> Digest {
+    pub(super) fn digest(&self) -> Digest {
         let mut answers: Vec<_> = self.answers.iter().collect();
         answers.sort_unstable_by_key(|(key, _)| *key);
         Digest::of(answers.into_iter().flat_map(|(key, answer)| [key.as_bytes(), answer.as_str().as_bytes()]))
@@ -156,7 +156,11 @@ impl Sessions {
         }
         self.inner.shelf.answering(answer.session, (answer.round, digest));
         work.running().begin_turn();
-        let turn = work.running().advance().await;
+        let turn = self.turn(work.running(), core.callable.tasks).await;
+        if let Turn::Detached = turn {
+            self.go_on_alone_at(work);
+            return Ok(Reply::Task(answer.session));
+        }
         Ok(finished(work, turn))
     }
 
@@ -175,7 +179,7 @@ impl Sessions {
         journal: Journal,
         attempt: Attempt,
     ) -> Result<Result<Running, Failure>, CallError> {
-        let Some(callable) = self.inner.tools.version(&started.tool, started.version) else {
+        let Some(callable) = self.tools().version(&started.tool, started.version) else {
             let (tool, version) = (started.tool.to_string(), started.version);
             return Ok(Err(Failure::VersionGone { tool, version }));
         };
@@ -186,10 +190,9 @@ impl Sessions {
             started: started.at,
             ttl: started.expires.since(started.at),
             expires: started.expires,
-            detached: started.detached,
         };
-        let core = Core::new(Arc::clone(callable), started.arguments, self.inner.clock, beginning, attempt)
-            .resumed(journal);
+        let core =
+            Core::new(callable, started.arguments, self.inner.clock, beginning, attempt).resumed(journal);
         self.start_code(Arc::new(core)).map(Ok)
     }
 }
@@ -199,8 +202,7 @@ impl Sessions {
     pub(super) fn without_code(&self, resumed: Resumed) -> Result<Running, CallError> {
         let Resumed { started, journal, .. } = resumed;
         let id = started.tool.clone();
-        let callable =
-            self.inner.tools.version(&id, started.version).or_else(|| self.inner.tools.any_version(&id));
+        let callable = self.tools().version(&id, started.version).or_else(|| self.tools().any_version(&id));
         let callable = callable.ok_or_else(|| CallError::Unknown { what: "tool", name: id.to_string() })?;
         let beginning = Beginning {
             session: Some(journal.session()),
@@ -208,10 +210,9 @@ impl Sessions {
             started: started.at,
             ttl: started.expires.since(started.at),
             expires: started.expires,
-            detached: started.detached,
         };
         let attempt = Attempt { principal: started.principal, ..Attempt::anonymous() };
-        let core = Core::new(Arc::clone(callable), started.arguments, self.inner.clock, beginning, attempt);
+        let core = Core::new(callable, started.arguments, self.inner.clock, beginning, attempt);
         let (writer, keep) = (self.inner.writer.clone(), self.inner.config.keep_results);
         Ok(Running::without_code(Arc::new(core.resumed(journal)), writer, keep))
     }
@@ -257,7 +258,7 @@ fn meaning(session: RoundState, round: u32, digest: Digest) -> Result<Meaning, C
 }
 
 /// Completes the questions that are answered; false if none is.
-fn take_answers(core: &Core, answer: &Answer, digest: Digest) -> bool {
+pub(super) fn take_answers(core: &Core, answer: &Answer, digest: Digest) -> bool {
     core.journal(|journal| {
         let answered: Vec<_> = journal
             .questions()
@@ -276,7 +277,7 @@ fn take_answers(core: &Core, answer: &Answer, digest: Digest) -> bool {
 
 fn finished(mut work: Work, turn: Turn) -> Reply {
     let input = match turn {
-        Turn::Parked | Turn::WoundDown => Some(input_of(work.running())),
+        Turn::Parked | Turn::WoundDown | Turn::Detached => Some(input_of(work.running())),
         Turn::Finished(_) => None,
     };
     match (work.finish(turn), input) {
@@ -287,7 +288,7 @@ fn finished(mut work: Work, turn: Turn) -> Reply {
     }
 }
 
-fn reply_of(end: ostler_journal::End) -> Reply {
+pub(super) fn reply_of(end: ostler_journal::End) -> Reply {
     match end {
         ostler_journal::End::Completed(result) => Reply::Done(result),
         ostler_journal::End::Failed(failure) => {

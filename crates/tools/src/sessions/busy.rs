@@ -76,6 +76,10 @@ impl Work {
         Self { sessions, session, running, done: Some(done), winding_down: false }
     }
 
+    pub(super) fn sessions(&self) -> Sessions {
+        self.sessions.clone()
+    }
+
     pub(super) fn set(&mut self, running: Running) {
         self.sessions.inner.shelf.at_work(self.session, &running.core);
         self.running = Some(Box::new(running));
@@ -109,7 +113,7 @@ impl Work {
                 }
                 Some(result)
             }
-            Turn::Parked | Turn::WoundDown => {
+            Turn::Parked | Turn::WoundDown | Turn::Detached => {
                 self.park();
                 None
             }

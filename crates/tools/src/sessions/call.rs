@@ -13,7 +13,7 @@ use crate::callable::{Callable, CallableKind};
 use crate::core::{Beginning, Core};
 use crate::drive::{Running, Turn};
 use crate::error::CallError;
-use crate::{Attempt, ToolContext};
+use crate::{Attempt, TaskPolicy, ToolContext};
 
 /// What is called, and with what.
 #[derive(Debug, Clone)]
@@ -61,23 +61,63 @@ impl Sessions {
     /// See [`CallError`]: the call was not begun, or could not be kept waiting.
     pub async fn call(&self, call: Call, attempt: Attempt) -> Result<Reply, CallError> {
         let (callable, call) = self.find(call)?;
-        let mut first = FirstRound::new(self, self.begin(callable, call, attempt, None)?);
-        match first.running().advance().await {
+        let policy = callable.tasks;
+        if policy.is_required() && !attempt.capabilities.tasks {
+            return Err(CallError::NeedsTasks);
+        }
+        let mut first = FirstRound::new(self, self.begin(callable, call, attempt)?);
+        match self.turn(first.running(), policy).await {
             Turn::Finished(Ok(result)) => Ok(Reply::Done(result)),
             Turn::Finished(Err(failure)) => {
                 self.note_failure(&failure);
                 Ok(Reply::Failed(failure))
             }
+            Turn::Detached => {
+                let running = self.keep(first)?;
+                let session = running.core.journal(|journal| journal.session());
+                self.go_on_alone(session, running);
+                Ok(Reply::Task(session))
+            }
             // It winds down only when the first round is dropped.
-            Turn::Parked | Turn::WoundDown => self.keep(first),
+            Turn::Parked | Turn::WoundDown => {
+                let running = self.keep(first)?;
+                let input = input_of(&running);
+                self.park(input.session, running);
+                Ok(Reply::Input(input))
+            }
         }
+    }
+
+    /// Goes on until the tool has ended or asks, or the call becomes a task.
+    pub(super) async fn turn(&self, running: &mut Running, policy: TaskPolicy) -> Turn {
+        let (detached, answered) = running
+            .core
+            .begun(|journal| (journal.is_detached(), journal.round().answered.is_some()))
+            .unwrap_or_default();
+        let knows_tasks = running.core.cell().attempt.capabilities.tasks;
+        if !knows_tasks || detached {
+            return running.advance().await;
+        }
+        match policy {
+            TaskPolicy::Never => return running.advance().await,
+            TaskPolicy::RequiredOnceAnswered if !answered => return running.advance().await,
+            TaskPolicy::Always | TaskPolicy::Required | TaskPolicy::RequiredOnceAnswered => {}
+            TaskPolicy::WhenLong => {
+                if let Ok(turn) = tokio::time::timeout(self.inner.config.task_after, running.advance()).await
+                {
+                    return turn;
+                }
+            }
+        }
+        running.detach();
+        running.advance().await
     }
 
     /// What is called, and the call with all its arguments.
     pub(super) fn find(&self, call: Call) -> Result<(Arc<Callable>, Call), CallError> {
-        match self.inner.tools.find(call.kind, &call.name) {
-            Some((callable, None)) => Ok((Arc::clone(callable), call)),
-            Some((callable, Some(arguments))) => Ok((Arc::clone(callable), Call { arguments, ..call })),
+        match self.tools().find(call.kind, &call.name) {
+            Some((callable, None)) => Ok((callable, call)),
+            Some((callable, Some(arguments))) => Ok((callable, Call { arguments, ..call })),
             None => Err(CallError::Unknown { what: call.kind.as_str(), name: call.name }),
         }
     }
@@ -87,17 +127,15 @@ impl Sessions {
         callable: Arc<Callable>,
         call: Call,
         attempt: Attempt,
-        detached: Option<SessionId>,
     ) -> Result<Running, CallError> {
         let inner = &self.inner;
         inner.counters.calls.fetch_add(1, Ordering::Relaxed);
         let beginning = Beginning {
-            session: detached,
+            session: None,
             seed: 0,
             started: Timestamp::from_millis(0),
             ttl: inner.config.ttl,
             expires: Timestamp::from_millis(i64::MAX),
-            detached: detached.is_some(),
         };
         let core = Core::new(Arc::clone(&callable), call.arguments, inner.clock, beginning, attempt);
         core.cell().early = call.early;
@@ -113,8 +151,8 @@ impl Sessions {
         Ok(running)
     }
 
-    /// Keeps a session whose first round has closed.
-    fn keep(&self, first: FirstRound<'_>) -> Result<Reply, CallError> {
+    /// Keeps a session that somebody else will know of, if there is room for it.
+    fn keep(&self, first: FirstRound<'_>) -> Result<Box<Running>, CallError> {
         let config = &self.inner.config;
         let principal = first.principal();
         let counted =
@@ -123,10 +161,7 @@ impl Sessions {
             let limit = if all { config.max_sessions } else { config.max_sessions_per_principal };
             return Err(CallError::TooMany { limit, all });
         }
-        let running = first.keep();
-        let input = input_of(&running);
-        self.park(input.session, running);
-        Ok(Reply::Input(input))
+        Ok(first.keep())
     }
 
     pub(super) fn park(&self, session: SessionId, running: Box<Running>) {

@@ -18,6 +18,8 @@ pub struct SessionsConfig {
     pub max_parked_bytes: usize,
     /// How long what is at work may go on when the client has cut off the request.
     pub wind_down: Duration,
+    /// How long a call may take before it becomes a task, for clients that know those.
+    pub task_after: Duration,
     /// How often what has expired is looked for.
     pub upkeep_interval: Duration,
 }
@@ -31,6 +33,7 @@ impl Default for SessionsConfig {
             max_sessions_per_principal: 10_000,
             max_parked_bytes: 256 << 20,
             wind_down: Duration::from_secs(30),
+            task_after: Duration::from_secs(5),
             upkeep_interval: Duration::from_secs(10),
         }
     }

@@ -13,6 +13,8 @@ pub enum Reply {
     Failed(Failure),
     /// The tool waits for answers.
     Input(InputRequired),
+    /// The tool goes on without the request: see [`Sessions::view`](crate::Sessions::view).
+    Task(SessionId),
 }
 
 /// The questions of a round.

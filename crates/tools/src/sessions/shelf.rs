@@ -66,6 +66,14 @@ pub(super) enum Found {
     Busy(watch::Receiver<()>, Option<(u32, Digest)>),
 }
 
+/// What there is of a session, for somebody who only looks.
+pub(super) enum Seen {
+    /// It is parked.
+    Parked(Arc<Core>),
+    /// Somebody is at work on it.
+    Busy,
+}
+
 impl Shelf {
     /// Takes a session to work on it.
     pub(super) fn take(&self, session: SessionId) -> Found {
@@ -84,6 +92,40 @@ impl Shelf {
         }
     }
 
+    /// Enters a session that somebody is at work on from the start.
+    pub(super) fn enter(&self, session: SessionId, core: &Arc<Core>) -> watch::Sender<()> {
+        let (sender, done) = watch::channel(());
+        let places = &mut *self.places();
+        let busy = Busy { done, answered: None, core: Some(Arc::clone(core)) };
+        places.sessions.insert(session, Place::Busy(busy));
+        places.busy += 1;
+        sender
+    }
+
+    /// What there is of a session, without taking it.
+    pub(super) fn see(&self, session: SessionId) -> Option<Seen> {
+        Some(match self.places().sessions.get(&session)? {
+            Place::Parked(parked) => Seen::Parked(Arc::clone(&parked.running.core)),
+            Place::Busy(_) => Seen::Busy,
+        })
+    }
+
+    /// The session that somebody is at work on, once it is there.
+    pub(super) fn at_work_on(&self, session: SessionId) -> Option<Arc<Core>> {
+        match self.places().sessions.get(&session)? {
+            Place::Busy(busy) => busy.core.clone(),
+            Place::Parked(_) => None,
+        }
+    }
+
+    /// Closed when the one at work on `session` is done.
+    pub(super) fn when_done(&self, session: SessionId) -> Option<watch::Receiver<()>> {
+        match self.places().sessions.get(&session)? {
+            Place::Busy(busy) => Some(busy.done.clone()),
+            Place::Parked(_) => None,
+        }
+    }
+
     /// Notes the session itself, which somebody has loaded.
     pub(super) fn at_work(&self, session: SessionId, core: &Arc<Core>) {
         if let Some(Place::Busy(busy)) = self.places().sessions.get_mut(&session) {
@@ -93,11 +135,7 @@ impl Shelf {
 
     /// Has the one at work on `session` end it.
     pub(super) fn interrupt(&self, session: SessionId, failure: &Failure) {
-        let core = match self.places().sessions.get(&session) {
-            Some(Place::Busy(busy)) => busy.core.clone(),
-            Some(Place::Parked(_)) | None => None,
-        };
-        if let Some(core) = core {
+        if let Some(core) = self.at_work_on(session) {
             core.interrupt(failure.clone());
         }
     }

@@ -21,6 +21,9 @@ impl Sessions {
         let sessions = self.clone();
         scope.daemon("upkeep", async move {
             sessions.count_stored().await;
+            if let Err(error) = sessions.go_on_with_tasks().await {
+                tracing::warn!(%error, "the tasks in the store cannot be gone on with");
+            }
             loop {
                 sessions.upkeep().await;
                 tokio::time::sleep(sessions.inner.config.upkeep_interval).await;
@@ -90,7 +93,7 @@ impl Sessions {
     }
 
     /// Lets the sleeps of a session end that have, and the session go on as far as it can.
-    async fn wake(&self, session: SessionId) {
+    pub(super) async fn wake(&self, session: SessionId) {
         let mut work = match self.inner.shelf.take(session) {
             // Whoever is at work on it wakes it too.
             Found::Busy(..) => return,
@@ -144,7 +147,7 @@ impl Sessions {
         self.end(session, Failure::Cancelled).await
     }
 
-    async fn end(&self, session: SessionId, failure: Failure) -> Result<(), CallError> {
+    pub(super) async fn end(&self, session: SessionId, failure: Failure) -> Result<(), CallError> {
         loop {
             let mut work = match self.inner.shelf.take(session) {
                 Found::Busy(mut done, _) => {
