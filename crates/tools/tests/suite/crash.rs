@@ -96,7 +96,7 @@ async fn book_with_a_death_after(batches: usize, effects: &Effects) -> Result<Va
         match reply {
             Some(Reply::Done(result)) => return Ok(result.read().expect("a result is an object")),
             Some(Reply::Failed(failure)) => return Err(failure.to_string()),
-            Some(Reply::Input(_)) | None => {}
+            Some(Reply::Input(_) | Reply::Task(_)) | None => {}
         }
     }
 }

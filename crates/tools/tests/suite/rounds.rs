@@ -79,7 +79,7 @@ async fn an_invalid_answer_is_asked_for_again_with_the_reason_and_then_given_up(
                     "{failure}"
                 );
             }
-            Reply::Done(result) => panic!("{result:?}"),
+            other @ (Reply::Done(_) | Reply::Task(_)) => panic!("{other:?}"),
         }
     }
     scope.halt().await;
