@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use ostler_journal::Json;
 use serde_json::Value;
 
@@ -14,12 +15,13 @@ use crate::schema::Schema;
 use crate::tool::{TaskPolicy, Tool};
 use crate::uri::UriTemplate;
 
-/// The tools, prompts and resources of a server. Listings are in the order of their names, so they are the same each time.
+/// The tools, prompts and resources of a server. Listings are in the order in which they were
+/// added, so they are the same each time.
 #[derive(Debug, Clone, Default)]
 pub struct Tools {
-    tools: BTreeMap<Arc<str>, Arc<Offered>>,
-    prompts: BTreeMap<Arc<str>, Arc<Offered>>,
-    resources: BTreeMap<Arc<str>, Arc<Offered>>,
+    tools: IndexMap<Arc<str>, Arc<Offered>>,
+    prompts: IndexMap<Arc<str>, Arc<Offered>>,
+    resources: IndexMap<Arc<str>, Arc<Offered>>,
     /// In the order in which they were added, which is that in which they are tried.
     templates: Vec<(UriTemplate, Arc<Offered>)>,
     /// By what the journal calls them and their version.
@@ -146,17 +148,17 @@ impl Tools {
         callable
     }
 
-    /// The tools, in the order of their names.
+    /// The tools, in the order in which they were added.
     pub fn tools(&self) -> impl Iterator<Item = &Offered> {
         self.tools.values().map(|tool| &**tool)
     }
 
-    /// The prompts, in the order of their names.
+    /// The prompts, in the order in which they were added.
     pub fn prompts(&self) -> impl Iterator<Item = &Offered> {
         self.prompts.values().map(|prompt| &**prompt)
     }
 
-    /// The resources that have one address, in the order of these.
+    /// The resources that have one address, in the order in which they were added.
     pub fn resources(&self) -> impl Iterator<Item = &Offered> {
         self.resources.values().map(|resource| &**resource)
     }
@@ -221,7 +223,7 @@ impl Tools {
     }
 }
 
-fn offer(among: &mut BTreeMap<Arc<str>, Arc<Offered>>, name: Arc<str>, offered: Offered) {
+fn offer(among: &mut IndexMap<Arc<str>, Arc<Offered>>, name: Arc<str>, offered: Offered) {
     let newest = among.get(&name).is_none_or(|known| known.version() < offered.version());
     if newest {
         among.insert(name, Arc::new(offered));
