@@ -134,6 +134,16 @@ impl<T> Elicited<T> {
         }
     }
 
+    /// The same, of what `change` makes of the answer.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Elicited<U> {
+        match self {
+            Self::Accepted(answer) => Elicited::Accepted(change(answer)),
+            Self::Declined => Elicited::Declined,
+            Self::Cancelled => Elicited::Cancelled,
+        }
+    }
+
     /// The answer to `key`, without which the tool cannot go on.
     ///
     /// # Errors

@@ -63,6 +63,7 @@ mod drive;
 mod elicit;
 mod error;
 mod event;
+mod host;
 mod prompt;
 mod resource;
 mod sample;
@@ -81,6 +82,7 @@ pub use context::{BranchLimits, Progress, StepKey, StepRun, ToolContext};
 pub use elicit::{CONTEXT, Choice, Elicited, Prompt};
 pub use error::{CallError, ContextError, Failure, ToolError, ToolResult};
 pub use event::{LogLevel, SessionEvent, SessionEventKind};
+pub use host::{FormRequest, Host, RunError, UrlRequest};
 pub use ostler_journal::{
     JournalStorage, Json, ListQuery, MemoryStorage, Question, SessionId, SessionState, SessionSummary,
     Timestamp,
