@@ -22,6 +22,7 @@ use ostler_tls::{CertificateError, Certificates, Tls};
 use ostler_upstream::EndpointConfig;
 
 use crate::admin::{Admin, Overseen};
+use crate::mcp::Mcp;
 use crate::replace::{Estate, Program};
 use crate::servers::{CommandError, Servers};
 use crate::sockets::{Purpose, Sockets, SocketsError};
@@ -35,6 +36,8 @@ pub struct Host {
     pub pool: Pool<Servers>,
     /// One for each listener.
     pub switchboards: Vec<Switchboard>,
+    /// The endpoint of the Model Context Protocol, if the configuration has one.
+    pub mcp: Option<Mcp>,
     /// The admin API.
     pub admin: Admin,
 }
@@ -113,8 +116,14 @@ impl Host {
         let admin_listeners = listen("admin.listen", &config.admin.listen).await?;
         let listeners = listen("switchboard.listen", &config.switchboard.listen).await?;
         let encrypted = listen("switchboard.tls_listen", &config.switchboard.tls_listen).await?;
+        let mcp_listeners = listen("mcp.listen", &config.mcp.listen).await?;
         sockets.finish()?;
-        let own = admin_listeners.iter().chain(&listeners).chain(&encrypted).map(Listener::address);
+        let own = admin_listeners
+            .iter()
+            .chain(&listeners)
+            .chain(&encrypted)
+            .chain(&mcp_listeners)
+            .map(Listener::address);
         let routes = routes(config, &own.collect::<Vec<_>>()).await?;
 
         let tls = tls(scope, config)?;
@@ -127,6 +136,11 @@ impl Host {
         let workers = Workers::start(scope, WorkersConfig { threads })?;
         // Opened before the pool so that it ends after it: its subscribers hear of the last server's stop.
         let admin_scope = scope.child("admin").open()?;
+        // After the admin scope for the same reason, and ended before the servers that tools may need.
+        let mcp = match mcp_listeners {
+            none if none.is_empty() => None,
+            listeners => Some(start_mcp(scope, listeners, config).await?),
+        };
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
         let (mut switchboards, mut http_events) = (Vec::new(), Vec::new());
@@ -152,12 +166,13 @@ impl Host {
             http_events,
         };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
-        Ok(Self { pool, switchboards, admin })
+        Ok(Self { pool, switchboards, mcp, admin })
     }
 
     /// Where it listens: the port that the system chose for port 0.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.switchboards.iter().map(Switchboard::address).chain(self.admin.addresses())
+        let mcp = self.mcp.iter().flat_map(Mcp::addresses);
+        self.switchboards.iter().map(Switchboard::address).chain(mcp).chain(self.admin.addresses())
     }
 
     /// Waits until everybody who was connected has been told with his next response to come back on a new connection, at most
@@ -167,6 +182,11 @@ impl Host {
         // Whoever is left has not asked for anything in that time, or is in the middle of it.
         let _ = tokio::time::timeout(grace, gone).await;
     }
+}
+
+async fn start_mcp(scope: &Scope, listeners: Vec<Listener>, config: &Config) -> Result<Mcp, HostError> {
+    let storage = std::sync::Arc::new(ostler_tools::MemoryStorage::new());
+    Ok(Mcp::start(&scope.child("mcp").open()?, listeners, config, storage, ostler_mcp::KeyRing::ephemeral())?)
 }
 
 /// Drains all switchboards at once when `scope` halts. By themselves they would follow one another, and each would take its

@@ -87,6 +87,7 @@ pub use ostler_journal::{
     JournalStorage, Json, ListQuery, MemoryStorage, Question, SessionId, SessionState, SessionSummary,
     Timestamp,
 };
+pub use ostler_lease::Fence;
 pub use prompt::{PromptMessage, PromptOutput, PromptTemplate};
 pub use resource::{Resource, ResourceOutput};
 pub use sample::{Message, ModelHint, ModelPreferences, Root, Sampled, Sampling};
