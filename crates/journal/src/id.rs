@@ -78,8 +78,11 @@ impl Seq {
     }
 
     /// The place `count` entries later.
+    ///
+    /// # Panics
+    /// If there is none: a journal has at most 2³² entries.
     #[must_use]
-    pub(crate) const fn after(self, count: u32) -> Self {
+    pub const fn after(self, count: u32) -> Self {
         Self(self.0 + count)
     }
 }

@@ -36,6 +36,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod digest;
 mod entry;
 mod id;
@@ -57,5 +59,5 @@ pub use memory::MemoryStorage;
 pub use op::{Op, OpKind};
 pub use resume::{ResumeError, Resumed};
 pub use storage::{AppendRefused, AppendResult, CountsResult, JournalStorage, ListQuery, StorageError};
-pub use summary::{SessionState, SessionSummary};
+pub use summary::{SessionState, SessionSummary, SummaryChange};
 pub use time::Timestamp;

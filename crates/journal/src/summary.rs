@@ -104,33 +104,93 @@ impl SessionSummary {
 
     /// What `entry` makes of it.
     pub fn apply(&mut self, entry: &Entry) {
-        self.next = entry.seq.after(1);
-        self.wake = entry.wake;
-        self.updated = entry.at;
-        match &entry.event {
+        SummaryChange::of(entry).apply_to(self);
+    }
+}
+
+/// What entries change of a summary, for a store that keeps it in step without reading it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryChange {
+    /// The place that the session's next entry takes.
+    pub next: Seq,
+    /// When the last of them was written.
+    pub updated: Timestamp,
+    /// When the session has to be woken.
+    pub wake: Option<Timestamp>,
+    /// Whether the session goes on without a request from now on.
+    pub detached: bool,
+    /// The round that closed, if one has.
+    pub round: Option<u32>,
+    /// When the session expires, if that has changed.
+    pub expires: Option<Timestamp>,
+    /// What the session does from now on, and what it waits for, if the entries say so.
+    pub phase: Option<(SessionState, Vec<Question>)>,
+}
+
+impl SummaryChange {
+    /// What `entry` changes.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        let mut expires = None;
+        let (round, phase) = match &entry.event {
             EntryEvent::Asked { round, questions } => {
-                self.state = SessionState::InputRequired;
-                self.round = *round;
-                self.questions.clone_from(questions);
+                (Some(*round), Some((SessionState::InputRequired, questions.clone())))
             }
-            EntryEvent::Answered { .. } => {
-                self.state = SessionState::Working;
-                self.questions.clear();
-            }
+            EntryEvent::Answered { .. } => (None, Some((SessionState::Working, Vec::new()))),
             EntryEvent::Finished { end, keep } => {
-                self.expires = *keep;
-                self.state = match end {
+                expires = Some(*keep);
+                let state = match end {
                     End::Completed(_) => SessionState::Completed,
                     End::Failed(_) | End::Expired => SessionState::Failed,
                     End::Cancelled => SessionState::Cancelled,
                 };
-                self.questions.clear();
+                (None, Some((state, Vec::new())))
             }
-            EntryEvent::Detached => self.detached = true,
             EntryEvent::Started(_)
+            | EntryEvent::Detached
             | EntryEvent::Recorded { .. }
             | EntryEvent::Begun { .. }
-            | EntryEvent::Completed { .. } => {}
+            | EntryEvent::Completed { .. } => (None, None),
+        };
+        Self {
+            next: entry.seq.after(1),
+            updated: entry.at,
+            wake: entry.wake,
+            detached: matches!(entry.event, EntryEvent::Detached),
+            round,
+            expires,
+            phase,
+        }
+    }
+
+    /// This change and, after it, `later`.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        Self {
+            next: later.next,
+            updated: later.updated,
+            wake: later.wake,
+            detached: self.detached || later.detached,
+            round: later.round.or(self.round),
+            expires: later.expires.or(self.expires),
+            phase: later.phase.or(self.phase),
+        }
+    }
+
+    /// Changes `summary`.
+    pub fn apply_to(self, summary: &mut SessionSummary) {
+        summary.next = self.next;
+        summary.updated = self.updated;
+        summary.wake = self.wake;
+        summary.detached |= self.detached;
+        if let Some(round) = self.round {
+            summary.round = round;
+        }
+        if let Some(expires) = self.expires {
+            summary.expires = expires;
+        }
+        if let Some((state, questions)) = self.phase {
+            (summary.state, summary.questions) = (state, questions);
         }
     }
 }
