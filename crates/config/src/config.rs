@@ -10,6 +10,7 @@ use crate::mcp::Mcp;
 use crate::pool::Pool;
 use crate::section::section;
 use crate::server::{Server, ServerTable};
+use crate::store::Store;
 use crate::switchboard::Switchboard;
 use crate::tools::Tools;
 
@@ -40,6 +41,9 @@ section! {
         /// The bounds of tools that wait for answers.
         tools: Tools;
 
+        /// Where journals are kept.
+        store: Store;
+
         /// What Ostler says while it runs.
         log: Log;
     }
@@ -66,6 +70,8 @@ pub struct Config {
     pub mcp: Mcp,
     /// The bounds of tools that wait for answers.
     pub tools: Tools,
+    /// Where journals are kept.
+    pub store: Store,
     /// What Ostler says while it runs.
     pub log: Log,
 }

@@ -131,13 +131,24 @@ fn read(
 
 /// Puts the sections together, and checks what only the whole shows.
 fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config {
-    let Document { mut switchboard, mut admin, builtin, pool, server, certificate, mut mcp, tools, log } =
-        document;
+    let Document {
+        mut switchboard,
+        mut admin,
+        builtin,
+        pool,
+        server,
+        certificate,
+        mut mcp,
+        tools,
+        mut store,
+        log,
+    } = document;
     let listens = [&mut switchboard.listen, &mut switchboard.tls_listen, &mut admin.listen, &mut mcp.listen];
     for listen in listens {
         *listen =
             std::mem::take(listen).into_iter().map(|address| resolve::resolved(address, directory)).collect();
     }
+    resolve::store(&mut store, directory);
     let rules: Vec<_> = server
         .into_iter()
         .enumerate()
@@ -155,7 +166,8 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
         })
         .collect();
     let servers = Vec::new();
-    let mut config = Config { switchboard, admin, builtin, pool, servers, certificates, mcp, tools, log };
+    let mut config =
+        Config { switchboard, admin, builtin, pool, servers, certificates, mcp, tools, store, log };
     check(&config, &rules, report);
     config.servers = rules.into_iter().filter_map(|rule| rule.server).collect();
     config

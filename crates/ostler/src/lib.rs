@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod cli;
+mod data;
 pub mod demo;
 mod echo;
 #[cfg(feature = "fuzzing")]
@@ -23,6 +24,7 @@ mod service_manager;
 mod sockets;
 mod thrift;
 
+pub use data::DataError;
 pub use echo::{Echo, EchoBody};
 pub use host::{Host, HostError, HostOptions};
 pub use in_process::{Assignment, InProcess, InProcessError, InProcessServers};

@@ -26,8 +26,9 @@ impl Mcp {
         config: &Config,
         storage: Arc<dyn JournalStorage>,
         keys: KeyRing,
+        in_charge: bool,
     ) -> Result<Self, ServeError> {
-        let sessions = sessions(scope, config, storage)?;
+        let sessions = sessions(scope, config, storage, in_charge)?;
         let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, endpoint_config(config)));
         let mut servers = Vec::new();
         for listener in listeners {
@@ -51,6 +52,11 @@ impl Mcp {
         &self.sessions
     }
 
+    /// What serves it.
+    pub(crate) fn listeners(&self) -> &[ServerHandle] {
+        &self.listeners
+    }
+
     /// Where it listens.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.listeners.iter().map(ServerHandle::address)
@@ -62,9 +68,11 @@ pub(crate) fn sessions(
     scope: &Scope,
     config: &Config,
     storage: Arc<dyn JournalStorage>,
+    in_charge: bool,
 ) -> Result<Sessions, Closed> {
     let fence = ostler_tools::Fence::LOCAL;
-    Sessions::start_with(scope, tools(&config.mcp.tools), storage, fence, sessions_config(config))
+    let bounds = SessionsConfig { in_charge, ..sessions_config(config) };
+    Sessions::start_with(scope, tools(&config.mcp.tools), storage, fence, bounds)
 }
 
 /// The tools of `sets`, each set once.
@@ -87,6 +95,7 @@ fn sessions_config(config: &Config) -> SessionsConfig {
         wind_down: tools.wind_down,
         task_after: tools.task_after,
         upkeep_interval: tools.upkeep_interval,
+        in_charge: true,
     }
 }
 

@@ -85,7 +85,7 @@ pub use event::{LogLevel, SessionEvent, SessionEventKind};
 pub use host::{FormRequest, Host, RunError, UrlRequest};
 pub use ostler_journal::{
     JournalStorage, Json, ListQuery, MemoryStorage, Question, SessionId, SessionState, SessionSummary,
-    Timestamp,
+    StorageError, Timestamp,
 };
 pub use ostler_lease::Fence;
 pub use prompt::{PromptMessage, PromptOutput, PromptTemplate};

@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ostler_journal::{JournalStorage, ListQuery, SessionId, SessionSummary, StorageError};
 use ostler_lease::Fence;
 use ostler_scope::{Closed, Scope, ScopeHandle};
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 pub use self::answer::Answer;
 pub use self::call::{Call, no_arguments};
@@ -67,6 +67,8 @@ struct Inner {
     config: SessionsConfig,
     clock: Clock,
     shelf: Shelf,
+    /// Open once what goes on by itself goes on here.
+    charge: Semaphore,
     census: Census,
     /// What goes on without a request: the ends of attempts that were cut off, sessions that sleep.
     background: ScopeHandle,
@@ -133,6 +135,7 @@ impl Sessions {
         config: SessionsConfig,
     ) -> Result<Self, Closed> {
         let background = scope.child("sessions").open()?;
+        let in_charge = config.in_charge;
         let inner = Arc::new(Inner {
             tools: RwLock::new(Arc::new(tools)),
             changes: broadcast::Sender::new(CHANGES),
@@ -140,6 +143,7 @@ impl Sessions {
             config,
             clock: Clock::system(),
             shelf: Shelf::default(),
+            charge: Semaphore::new(usize::from(in_charge)),
             census: Census::default(),
             background: background.handle(),
             counters: Counters::default(),
@@ -147,6 +151,11 @@ impl Sessions {
         let sessions = Self { inner };
         sessions.keep_up(&background)?;
         Ok(sessions)
+    }
+
+    /// What goes on by itself goes on here from now on: nobody else who uses the storage does it any more.
+    pub fn take_charge(&self) {
+        self.inner.charge.add_permits(1);
     }
 
     /// What is offered.

@@ -66,7 +66,7 @@ async fn up(scope: &Scope, loaded: &Loaded, beginning: Beginning) -> Result<Exit
     let Beginning { program, sockets, successor } = beginning;
     // From here on it does not end this process any more.
     let mut replace = signal(SignalKind::user_defined2())?;
-    let options = HostOptions { sockets, program, ..HostOptions::default() };
+    let options = HostOptions { sockets, program, successor: successor.is_some(), ..HostOptions::default() };
     let host = match (Host::start(scope, &loaded.config, options).await, successor) {
         (Ok(host), None) => {
             greet(loaded, &host);
@@ -207,7 +207,8 @@ fn explain(error: &ScopeError) -> Failure {
         HostError::Sockets(_) => failure.help(
             "`switchboard.listen`, `switchboard.tls_listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
         ),
-        HostError::Certificate(_)
+        HostError::Data(_)
+        | HostError::Certificate(_)
         | HostError::Command(_)
         | HostError::Launcher(_)
         | HostError::Serve(_)

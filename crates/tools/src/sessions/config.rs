@@ -20,6 +20,9 @@ pub struct SessionsConfig {
     pub wind_down: Duration,
     /// How long a call may take before it becomes a task, for clients that know those.
     pub task_after: Duration,
+    /// Whether what goes on by itself goes on here from the start: tasks, sleeps, the deletion of what has expired. If not, that
+    /// begins with [`Sessions::take_charge`](crate::Sessions::take_charge).
+    pub in_charge: bool,
     /// How often what has expired is looked for.
     pub upkeep_interval: Duration,
 }
@@ -34,6 +37,7 @@ impl Default for SessionsConfig {
             max_parked_bytes: 256 << 20,
             wind_down: Duration::from_secs(30),
             task_after: Duration::from_secs(5),
+            in_charge: true,
             upkeep_interval: Duration::from_secs(10),
         }
     }

@@ -21,6 +21,8 @@ impl Sessions {
         let sessions = self.clone();
         scope.daemon("upkeep", async move {
             sessions.count_stored().await;
+            // Never closed.
+            let _charge = sessions.inner.charge.acquire().await;
             if let Err(error) = sessions.go_on_with_tasks().await {
                 tracing::warn!(%error, "the tasks in the store cannot be gone on with");
             }
