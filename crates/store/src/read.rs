@@ -114,6 +114,7 @@ pub(crate) async fn counts(connection: &mut SqliteConnection) -> Result<Vec<(Arc
 }
 
 /// What there is to know of the sessions and shards of `parts`.
+#[expect(clippy::map_entry, reason = "what is inserted is awaited")]
 pub(crate) async fn known(
     connection: &mut SqliteConnection,
     parts: impl Iterator<Item = &Part>,

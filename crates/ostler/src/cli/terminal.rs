@@ -57,11 +57,17 @@ impl Terminal {
     async fn line(lines: &mut Lines<BufReader<Stdin>>, prompt: &str) -> Typed {
         Self::tell(prompt);
         match lines.next_line().await {
-            Ok(Some(line)) => match line.trim() {
-                DECLINE => Typed::Decline,
-                CANCEL => Typed::Cancel,
-                text => Typed::Text(text.to_owned()),
-            },
+            Ok(Some(line)) => {
+                if !io::stdin().is_terminal() {
+                    // No terminal has shown what was typed, and gone to the next line.
+                    Self::tell(&format!("{}\n", printable(&line)));
+                }
+                match line.trim() {
+                    DECLINE => Typed::Decline,
+                    CANCEL => Typed::Cancel,
+                    text => Typed::Text(text.to_owned()),
+                }
+            }
             // Nobody is there.
             Ok(None) | Err(_) => Typed::Cancel,
         }
@@ -119,7 +125,7 @@ impl Host for Terminal {
     async fn hear(&self, event: SessionEvent) {
         match event.kind {
             SessionEventKind::Progress { progress, total, message } => {
-                self.progress(progress, total, message)
+                self.progress(progress, total, message);
             }
             SessionEventKind::Log { level, data, .. } => {
                 let style = if level >= LogLevel::Warning { Style::Changing } else { Style::Faint };

@@ -20,6 +20,7 @@ use super::paint::Paint;
 use super::{DRAIN_TIMED_OUT, log};
 use crate::admin::chain;
 use crate::host::{Host, HostError, HostOptions, longest_end};
+use crate::mcp::Mcp;
 use crate::replace::{Program, Successor};
 use crate::service_manager;
 use crate::sockets::Sockets;
@@ -131,6 +132,7 @@ fn greet(loaded: &Loaded, host: &Host) {
         switchboards: addresses(plain),
         encrypted: addresses(encrypted),
         admins: host.admin.addresses().cloned().collect(),
+        mcp: host.mcp.iter().flat_map(Mcp::addresses).cloned().collect(),
     };
     if print(&greeting.text(Paint::stdout())).is_err() {
         tracing::debug!("nobody reads the greeting");
@@ -207,8 +209,8 @@ fn explain(error: &ScopeError) -> Failure {
         HostError::Sockets(_) => failure.help(
             "`switchboard.listen`, `switchboard.tls_listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
         ),
-        HostError::Data(_)
-        | HostError::Certificate(_)
+        HostError::Data(_) => failure.help("`[store]` says where it is, and with `url = \"memory:\"` nothing is kept"),
+        HostError::Certificate(_)
         | HostError::Command(_)
         | HostError::Launcher(_)
         | HostError::Serve(_)
