@@ -147,6 +147,12 @@ impl SummaryChange {
         Self { next: entry.seq.after(1), wake: entry.wake, round, expires, phase }
     }
 
+    /// Whether more changes than the next place and the moment to wake.
+    #[must_use]
+    pub const fn moves(&self) -> bool {
+        self.round.is_some() || self.expires.is_some() || self.phase.is_some()
+    }
+
     /// This change and, after it, `later`.
     #[must_use]
     pub fn then(self, later: Self) -> Self {
