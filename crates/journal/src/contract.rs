@@ -4,11 +4,14 @@
 //! with whatever runtime, file or server that needs.
 //!
 //! ```
+//! use futures::future::{FutureExt, ready};
 //! use ostler_journal::MemoryStorage;
-//! use ostler_journal::contract::Behaviour;
+//! use ostler_journal::contract::{Behaviour, Subject};
 //!
 //! fn on_memory(behaviour: Behaviour) {
-//!     futures::executor::block_on(behaviour(&MemoryStorage::new()));
+//!     let store = MemoryStorage::new();
+//!     let subject = Subject::new(&store, |shard| ready(store.pass_on(shard)).boxed());
+//!     futures::executor::block_on(behaviour(subject));
 //! }
 //!
 //! ostler_journal::contract!(on_memory);
@@ -21,30 +24,54 @@ mod finding;
 mod refusing;
 pub mod sample;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
+use std::fmt;
+use std::ops::Deref;
+
+use futures::future::BoxFuture;
 use ostler_lease::{Fence, Shard};
 
-use crate::{JournalStorage, MemoryStorage};
+use crate::JournalStorage;
 
 pub use appending::*;
 pub use finding::*;
 pub use refusing::*;
 
-/// A storage whose shards a test can pass on.
-pub trait Subject: JournalStorage {
-    /// Gives `shard` to its next owner: whoever has written for it so far is fenced off.
-    fn pass_on(&self, shard: Shard) -> BoxFuture<'_, Fence>;
+/// An empty storage, whose shards a test can pass on.
+pub struct Subject<'a> {
+    store: &'a (dyn JournalStorage + 'static),
+    pass_on: Box<dyn Fn(Shard) -> BoxFuture<'a, Fence> + Send + Sync + 'a>,
 }
 
-impl Subject for MemoryStorage {
-    fn pass_on(&self, shard: Shard) -> BoxFuture<'_, Fence> {
-        ready(Self::pass_on(self, shard)).boxed()
+impl<'a> Subject<'a> {
+    /// `store`, and what gives a shard to its next owner there: whoever has written for it so far is fenced off.
+    pub fn new(
+        store: &'a (dyn JournalStorage + 'static),
+        pass_on: impl Fn(Shard) -> BoxFuture<'a, Fence> + Send + Sync + 'a,
+    ) -> Self {
+        Self { store, pass_on: Box::new(pass_on) }
+    }
+
+    pub(crate) fn pass_on(&self, shard: Shard) -> BoxFuture<'a, Fence> {
+        (self.pass_on)(shard)
+    }
+}
+
+impl Deref for Subject<'_> {
+    type Target = dyn JournalStorage;
+
+    fn deref(&self) -> &Self::Target {
+        self.store
+    }
+}
+
+impl fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").finish_non_exhaustive()
     }
 }
 
 /// A promise: what is done with an empty storage, and must not panic.
-pub type Behaviour = for<'a> fn(&'a dyn Subject) -> BoxFuture<'a, ()>;
+pub type Behaviour = for<'a> fn(Subject<'a>) -> BoxFuture<'a, ()>;
 
 /// Makes a test of each [`Behaviour`] with a function that runs it on an empty storage.
 #[macro_export]

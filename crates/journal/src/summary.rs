@@ -163,6 +163,12 @@ impl SummaryChange {
         }
     }
 
+    /// Whether more changes than the next place and the moment to wake.
+    #[must_use]
+    pub const fn moves(&self) -> bool {
+        self.round.is_some() || self.expires.is_some() || self.phase.is_some() || self.detached
+    }
+
     /// This change and, after it, `later`.
     #[must_use]
     pub fn then(self, later: Self) -> Self {

@@ -193,6 +193,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The cause of `error`, if it was a store like this one.
+    #[must_use]
+    pub fn of(error: &StorageError) -> Option<&Self> {
+        error.source.as_deref()?.downcast_ref()
+    }
+
     pub(crate) fn new(path: &Arc<Path>, error: sqlx::Error) -> Self {
         let path = Arc::clone(path);
         match Fault::of(&error) {

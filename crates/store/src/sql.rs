@@ -1,4 +1,8 @@
-//! The statements that write a group: one for the sessions that begin, one for those that go on, one for the entries.
+//! The statements that write a group: one for the sessions that begin, one for those that go on, one for those whose phase changes
+//! with that, one for the entries.
+//!
+//! A step changes no phase, and then names no column that an index of unfinished or expiring sessions is of: SQLite would write
+//! each of these anew, be their values the same or not, and a commit of one step would be six pages instead of three.
 //!
 //! Values are bound row by row. Handed over as one JSON text for `json_each` they cost a third to two thirds more CPU, since
 //! each is written, escaped and parsed once more.
@@ -20,8 +24,9 @@ use crate::part::{Part, number_of, questions};
 const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 /// The most rows of a statement.
 const MOST: usize = 256;
-/// As many texts as there are: each of the three statements in each size or not at all.
-pub(crate) const TEXTS: usize = (SIZES.len() + 1).pow(3);
+/// Texts that SQLite keeps compiled. There may be more, each of the four statements in each size or not at all, but hardly at one
+/// time.
+pub(crate) const TEXTS: usize = 512;
 
 /// Writes `parts` as one transaction, in one go unless they are many. Within one that has begun if `begun`.
 pub(crate) async fn write(
@@ -30,22 +35,22 @@ pub(crate) async fn write(
     transaction: Transaction,
 ) -> Result<(), sqlx::Error> {
     let begins: Vec<_> = parts.iter().filter(|part| part.begun.is_some()).collect();
-    let changes: Vec<_> = parts.iter().filter(|part| part.begun.is_none()).collect();
+    let (moves, steps): (Vec<_>, Vec<_>) =
+        parts.iter().filter(|part| part.begun.is_none()).partition(|part| part.change.moves());
     let entries: Vec<_> = parts.iter().flat_map(entries_of).collect();
     // No session has less than one entry, so that it is written before them or together with them.
     let last = entries.len().div_ceil(MOST).saturating_sub(1);
-    for step in 0..=last {
-        let (begins, changes) = (chunk(&begins, step), chunk(&changes, step));
-        let entries = chunk(&entries, step);
+    for index in 0..=last {
         let mut arguments = SqliteArguments::default();
         let mut sql = String::with_capacity(4096);
-        if step == 0 && transaction == Transaction::Begin {
+        if index == 0 && transaction == Transaction::Begin {
             sql.push_str("BEGIN IMMEDIATE;");
         }
-        rows(&mut sql, &mut arguments, &BEGINS, begins, bind_begin)?;
-        rows(&mut sql, &mut arguments, &CHANGES, changes, bind_change)?;
-        rows(&mut sql, &mut arguments, &ENTRIES, entries, bind_entry)?;
-        if step == last {
+        rows(&mut sql, &mut arguments, &BEGINS, chunk(&begins, index), bind_begin)?;
+        rows(&mut sql, &mut arguments, &STEPS, chunk(&steps, index), bind_step)?;
+        rows(&mut sql, &mut arguments, &MOVES, chunk(&moves, index), bind_move)?;
+        rows(&mut sql, &mut arguments, &ENTRIES, chunk(&entries, index), bind_entry)?;
+        if index == last {
             sql.push_str("COMMIT");
         }
         connection.execute(sqlx::query_with(AssertSqlSafe(sql), arguments)).await?;
@@ -81,15 +86,25 @@ const BEGINS: Statement = Statement {
 };
 
 // A session that is not there is not found here, and missed by the foreign key of its entries.
-const CHANGES: Statement = Statement {
+const STEPS: Statement = Statement {
     before: "UPDATE sessions SET \
              next = CASE WHEN sessions.next = v.column2 \
-             AND coalesce((SELECT epoch FROM shards WHERE shard = v.column12), 1) = v.column13 THEN v.column3 END, \
-             wake = v.column4, round = coalesce(v.column5, round), expires = coalesce(v.column6, expires), \
-             state = coalesce(v.column7, state), \
-             questions = CASE WHEN v.column7 IS NULL THEN questions ELSE v.column8 END, \
-             replay_only = replay_only + v.column9, updated = v.column10, \
-             detached = max(detached, v.column11) \
+             AND coalesce((SELECT epoch FROM shards WHERE shard = v.column7), 1) = v.column8 THEN v.column3 END, \
+             wake = v.column4, replay_only = replay_only + v.column5, updated = v.column6 \
+             FROM (VALUES ",
+    columns: 8,
+    after: ") AS v WHERE sessions.session = v.column1;",
+};
+
+const MOVES: Statement = Statement {
+    before: "UPDATE sessions SET \
+             next = CASE WHEN sessions.next = v.column2 \
+             AND coalesce((SELECT epoch FROM shards WHERE shard = v.column7), 1) = v.column8 THEN v.column3 END, \
+             wake = v.column4, replay_only = replay_only + v.column5, updated = v.column6, \
+             round = coalesce(v.column9, round), expires = coalesce(v.column10, expires), \
+             state = coalesce(v.column11, state), \
+             questions = CASE WHEN v.column11 IS NULL THEN questions ELSE v.column12 END, \
+             detached = max(detached, v.column13) \
              FROM (VALUES ",
     columns: 13,
     after: ") AS v WHERE sessions.session = v.column1;",
@@ -149,24 +164,27 @@ fn bind_begin(to: &mut SqliteArguments, part: &&Part) -> Bound {
     bind_fence(to, part.fence)
 }
 
-fn bind_change(to: &mut SqliteArguments, part: &&Part) -> Bound {
-    let change = &part.change;
-    let (state, open) = match &change.phase {
+fn bind_step(to: &mut SqliteArguments, part: &&Part) -> Bound {
+    to.add(part.session.as_bytes().as_slice())?;
+    to.add(i64::from(part.first.number()))?;
+    to.add(i64::from(part.change.next.number()))?;
+    to.add(part.change.wake.map(Timestamp::as_millis))?;
+    to.add(part.replay_only)?;
+    to.add(part.change.updated.as_millis())?;
+    bind_fence(to, part.fence)
+}
+
+fn bind_move(to: &mut SqliteArguments, part: &&Part) -> Bound {
+    bind_step(to, part)?;
+    let (state, open) = match &part.change.phase {
         Some((state, open)) => (Some(number_of(*state)), questions(open)),
         None => (None, None),
     };
-    to.add(part.session.as_bytes().as_slice())?;
-    to.add(i64::from(part.first.number()))?;
-    to.add(i64::from(change.next.number()))?;
-    to.add(change.wake.map(Timestamp::as_millis))?;
-    to.add(change.round.map(i64::from))?;
-    to.add(change.expires.map(Timestamp::as_millis))?;
+    to.add(part.change.round.map(i64::from))?;
+    to.add(part.change.expires.map(Timestamp::as_millis))?;
     to.add(state)?;
     to.add(open)?;
-    to.add(part.replay_only)?;
-    to.add(change.updated.as_millis())?;
-    to.add(i64::from(change.detached))?;
-    bind_fence(to, part.fence)
+    to.add(i64::from(part.change.detached))
 }
 
 fn bind_fence(to: &mut SqliteArguments, fence: Fence) -> Bound {

@@ -8,7 +8,7 @@ use super::sample::{Writer, folded, op};
 use crate::{EntryEvent, Json, OpKind, Seq, SessionId};
 
 /// What was appended is loaded, in its order.
-pub fn a_session_is_loaded_as_it_was_appended(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_session_is_loaded_as_it_was_appended(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let batch = vec![ada.begin(), ada.step("search"), ada.ask(1), ada.answer(1), ada.finish()];
@@ -21,7 +21,7 @@ pub fn a_session_is_loaded_as_it_was_appended(store: &dyn Subject) -> BoxFuture<
 }
 
 /// A value comes back as the text that it was, with its spaces, its order of keys and its numbers.
-pub fn a_text_is_kept_byte_for_byte(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_text_is_kept_byte_for_byte(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let text = "{ \"b\" : 1.0e2,  \"a\":\"\\u00e9 é \\u0000 \u{1f40e}\", \"b\": 12345678901234567890 }";
         let value = Json::parse(text.to_owned()).unwrap();
@@ -39,7 +39,7 @@ pub fn a_text_is_kept_byte_for_byte(store: &dyn Subject) -> BoxFuture<'_, ()> {
 }
 
 /// The summary is what the entries say at every step.
-pub fn a_summary_is_its_entries_folded(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_summary_is_its_entries_folded(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let entries = [
@@ -68,7 +68,7 @@ pub fn a_summary_is_its_entries_folded(store: &dyn Subject) -> BoxFuture<'_, ()>
 }
 
 /// A batch may be of many sessions, one refused and the others not.
-pub fn sessions_of_one_batch_are_independent(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn sessions_of_one_batch_are_independent(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let (mut ada, mut bob, mut eve) = (Writer::of("ada"), Writer::of("bob"), Writer::of("eve"));
         let batch = vec![ada.begin(), ada.step("a"), bob.step("b"), bob.step("b"), eve.begin()];
@@ -83,7 +83,7 @@ pub fn sessions_of_one_batch_are_independent(store: &dyn Subject) -> BoxFuture<'
 }
 
 /// What is appended later comes behind.
-pub fn a_session_goes_on_where_it_stopped(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_session_goes_on_where_it_stopped(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         for batch in [vec![ada.begin()], vec![ada.step("a"), ada.step("b")], vec![ada.finish()]] {
@@ -96,12 +96,12 @@ pub fn a_session_goes_on_where_it_stopped(store: &dyn Subject) -> BoxFuture<'_, 
 }
 
 /// Nothing is answered with nothing.
-pub fn an_empty_batch_is_taken(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn an_empty_batch_is_taken(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move { assert_eq!(store.append(Vec::new()).await.unwrap(), []) }.boxed()
 }
 
 /// There is no bound on how many entries go together.
-pub fn a_thousand_entries_are_one_batch(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_thousand_entries_are_one_batch(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut batch = Vec::new();
         let mut writers: Vec<_> = (0..300).map(|_| Writer::of("ada")).collect();
@@ -122,7 +122,7 @@ pub fn a_thousand_entries_are_one_batch(store: &dyn Subject) -> BoxFuture<'_, ()
 }
 
 /// Many writers at once, each with its session, and one who does not wait for its first append before the second.
-pub fn appends_at_once_are_all_taken(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn appends_at_once_are_all_taken(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut writers: Vec<_> = (0..64).map(|_| Writer::of("ada")).collect();
         let mut appends = Vec::new();
@@ -142,7 +142,7 @@ pub fn appends_at_once_are_all_taken(store: &dyn Subject) -> BoxFuture<'_, ()> {
 }
 
 /// Nobody knows a session that has not begun.
-pub fn an_unknown_session_has_nothing(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn an_unknown_session_has_nothing(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let nobody = SessionId::unique();
         assert_eq!(store.load(nobody).await.unwrap(), []);

@@ -13,12 +13,12 @@ const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-async fn listed(store: &dyn Subject, query: ListQuery) -> Vec<SessionId> {
+async fn listed(store: &Subject<'_>, query: ListQuery) -> Vec<SessionId> {
     store.list(query).await.unwrap().into_iter().map(|summary| summary.session).collect()
 }
 
 /// The older session comes first, a page at a time.
-pub fn sessions_are_listed_by_age(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn sessions_are_listed_by_age(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut writers: Vec<_> = (0..5).map(|_| Writer::of("ada")).collect();
         writers.sort_by_key(|writer| writer.session);
@@ -27,11 +27,11 @@ pub fn sessions_are_listed_by_age(store: &dyn Subject) -> BoxFuture<'_, ()> {
             let begun = writer.begin();
             store.append(vec![begun]).await.unwrap();
         }
-        assert_eq!(listed(store, ListQuery::default()).await, sessions);
+        assert_eq!(listed(&store, ListQuery::default()).await, sessions);
         let page = ListQuery { limit: 2, ..ListQuery::default() };
-        assert_eq!(listed(store, page.clone()).await, sessions[..2]);
+        assert_eq!(listed(&store, page.clone()).await, sessions[..2]);
         let next = ListQuery { after: Some(sessions[1]), ..page };
-        assert_eq!(listed(store, next).await, sessions[2..4]);
+        assert_eq!(listed(&store, next).await, sessions[2..4]);
         let summary = store.summary(sessions[0]).await.unwrap();
         assert_eq!(
             store.list(ListQuery { limit: 1, ..ListQuery::default() }).await.unwrap(),
@@ -42,7 +42,7 @@ pub fn sessions_are_listed_by_age(store: &dyn Subject) -> BoxFuture<'_, ()> {
 }
 
 /// Each condition of a query counts, alone and together with the others.
-pub fn sessions_are_listed_by_principal_and_state(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn sessions_are_listed_by_principal_and_state(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let (mut ada, mut over, mut bob) = (Writer::of("ada"), Writer::of("ada"), Writer::of("bob"));
         let batch = vec![ada.begin(), ada.ask(1), over.begin(), over.finish(), bob.begin()];
@@ -58,10 +58,10 @@ pub fn sessions_are_listed_by_principal_and_state(store: &dyn Subject) -> BoxFut
             expected.sort_unstable();
             let query =
                 ListQuery { principal: principal.map(Into::into), unfinished, ..ListQuery::default() };
-            assert_eq!(listed(store, query.clone()).await, expected, "{query:?}");
+            assert_eq!(listed(&store, query.clone()).await, expected, "{query:?}");
             let behind = ListQuery { after: expected.first().copied(), ..query };
             if !expected.is_empty() {
-                assert_eq!(listed(store, behind.clone()).await, expected[1..], "{behind:?}");
+                assert_eq!(listed(&store, behind.clone()).await, expected[1..], "{behind:?}");
             }
         }
     }
@@ -69,7 +69,7 @@ pub fn sessions_are_listed_by_principal_and_state(store: &dyn Subject) -> BoxFut
 }
 
 /// Sessions are due at their moment, in the order of these.
-pub fn the_longest_overdue_is_woken_first(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn the_longest_overdue_is_woken_first(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut writers: Vec<_> = (0..4).map(|_| Writer::of("ada")).collect();
         for (writer, wake) in writers.iter_mut().zip([30, 10, 20, 40]) {
@@ -89,7 +89,7 @@ pub fn the_longest_overdue_is_woken_first(store: &dyn Subject) -> BoxFuture<'_, 
 }
 
 /// The dead do not wake.
-pub fn a_session_that_has_ended_is_not_woken(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_session_that_has_ended_is_not_woken(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let (begun, mut end) = (ada.begin(), ada.finish());
@@ -101,7 +101,7 @@ pub fn a_session_that_has_ended_is_not_woken(store: &dyn Subject) -> BoxFuture<'
 }
 
 /// Expired sessions are gone with all their entries, unfinished ones too; the others stay.
-pub fn what_has_expired_is_deleted_whole(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn what_has_expired_is_deleted_whole(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut writers: Vec<_> = (0..4).map(|_| Writer::of("ada")).collect();
         for (writer, expires) in writers.iter_mut().zip([100, 200, 300, 400]) {
@@ -120,14 +120,14 @@ pub fn what_has_expired_is_deleted_whole(store: &dyn Subject) -> BoxFuture<'_, (
         }
         assert_eq!(store.load(writers[3].session).await.unwrap().len(), 3);
         assert_eq!(store.due(at(10), 10).await.unwrap(), [writers[3].session]);
-        assert_eq!(listed(store, ListQuery::default()).await, [writers[3].session]);
+        assert_eq!(listed(&store, ListQuery::default()).await, [writers[3].session]);
         assert_eq!(store.expire(at(300), 10).await.unwrap(), []);
     }
     .boxed()
 }
 
 /// Until when a session is kept is said anew by its end.
-pub fn an_end_says_how_long_it_is_kept(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn an_end_says_how_long_it_is_kept(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         ada.expires = at(100);
@@ -143,7 +143,7 @@ pub fn an_end_says_how_long_it_is_kept(store: &dyn Subject) -> BoxFuture<'_, ()>
 }
 
 /// Who has how many, without those that have ended.
-pub fn unfinished_sessions_are_counted_by_principal(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn unfinished_sessions_are_counted_by_principal(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut writers: Vec<_> = ["ada", "ada", "ada", "bob", "eve"].map(Writer::of).into();
         for writer in &mut writers {
@@ -160,7 +160,7 @@ pub fn unfinished_sessions_are_counted_by_principal(store: &dyn Subject) -> BoxF
 }
 
 /// A session that has ended is shortened once, and still tells how it was called, answered and ended.
-pub fn compaction_keeps_what_outlives_the_end(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn compaction_keeps_what_outlives_the_end(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let (mut over, mut short, mut open) = (Writer::of("ada"), Writer::of("ada"), Writer::of("ada"));
         let batch = vec![
@@ -193,7 +193,7 @@ pub fn compaction_keeps_what_outlives_the_end(store: &dyn Subject) -> BoxFuture<
 }
 
 /// No more is done at a time than was asked for.
-pub fn limits_are_kept(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn limits_are_kept(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut writers: Vec<_> = (0..5).map(|_| Writer::of("ada")).collect();
         for writer in &mut writers {
@@ -207,7 +207,7 @@ pub fn limits_are_kept(store: &dyn Subject) -> BoxFuture<'_, ()> {
             assert_eq!(store.expire(at(i64::MAX), 2).await.unwrap().len(), expected);
         }
         assert_eq!(store.expire(at(i64::MAX), 0).await.unwrap(), []);
-        assert_eq!(listed(store, ListQuery { limit: 0, ..ListQuery::default() }).await, []);
+        assert_eq!(listed(&store, ListQuery { limit: 0, ..ListQuery::default() }).await, []);
     }
     .boxed()
 }

@@ -13,7 +13,7 @@ fn superseded(writer: &Writer) -> AppendRefused {
 }
 
 /// An entry that is no beginning begins nothing.
-pub fn a_session_must_begin_with_its_beginning(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_session_must_begin_with_its_beginning(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let step = ada.step("a");
@@ -24,7 +24,7 @@ pub fn a_session_must_begin_with_its_beginning(store: &dyn Subject) -> BoxFuture
 }
 
 /// The second entry of a place is refused, be it the same.
-pub fn a_place_is_taken_once(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_place_is_taken_once(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let begun = ada.begin();
@@ -41,7 +41,7 @@ pub fn a_place_is_taken_once(store: &dyn Subject) -> BoxFuture<'_, ()> {
 }
 
 /// No place is left out, neither between batches nor within one.
-pub fn a_gap_is_refused(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_gap_is_refused(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let begun = ada.begin();
@@ -62,7 +62,7 @@ pub fn a_gap_is_refused(store: &dyn Subject) -> BoxFuture<'_, ()> {
 }
 
 /// One bad entry of a session refuses the good ones beside it.
-pub fn entries_of_one_session_are_refused_together(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn entries_of_one_session_are_refused_together(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let begun = ada.begin();
@@ -77,7 +77,7 @@ pub fn entries_of_one_session_are_refused_together(store: &dyn Subject) -> BoxFu
 }
 
 /// A fence that has been passed on refuses its own sessions and no others.
-pub fn a_stale_writer_is_fenced_off_alone(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_stale_writer_is_fenced_off_alone(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let shard = Shard::new(7);
         let (mut ada, mut bob) = (Writer::of("ada"), Writer::of("bob"));
@@ -95,7 +95,7 @@ pub fn a_stale_writer_is_fenced_off_alone(store: &dyn Subject) -> BoxFuture<'_, 
 }
 
 /// Who owns the shard now goes on where the one before stopped.
-pub fn a_writer_of_the_next_epoch_is_taken(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_writer_of_the_next_epoch_is_taken(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let begun = ada.begin();
@@ -111,7 +111,7 @@ pub fn a_writer_of_the_next_epoch_is_taken(store: &dyn Subject) -> BoxFuture<'_,
 }
 
 /// An epoch of the future proves nothing.
-pub fn an_epoch_that_nobody_gave_out_is_refused(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn an_epoch_that_nobody_gave_out_is_refused(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         ada.fence = Fence::new(Shard::new(3), Epoch::new(5));
@@ -123,7 +123,7 @@ pub fn an_epoch_that_nobody_gave_out_is_refused(store: &dyn Subject) -> BoxFutur
 }
 
 /// A session that was refused at its beginning is not there, and may begin later.
-pub fn a_refused_beginning_leaves_nothing(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_refused_beginning_leaves_nothing(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let (_, begun) = ada.begin();
@@ -137,7 +137,7 @@ pub fn a_refused_beginning_leaves_nothing(store: &dyn Subject) -> BoxFuture<'_, 
 }
 
 /// Two that write the same place at the same time: one succeeds, and goes on at once.
-pub fn one_of_two_writers_of_a_place_wins(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn one_of_two_writers_of_a_place_wins(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let begun = ada.begin();
@@ -161,7 +161,7 @@ pub fn one_of_two_writers_of_a_place_wins(store: &dyn Subject) -> BoxFuture<'_, 
 }
 
 /// What has been deleted stays so.
-pub fn a_deleted_session_is_not_gone_on_with(store: &dyn Subject) -> BoxFuture<'_, ()> {
+pub fn a_deleted_session_is_not_gone_on_with(store: Subject<'_>) -> BoxFuture<'_, ()> {
     async move {
         let mut ada = Writer::of("ada");
         let begun = ada.begin();
