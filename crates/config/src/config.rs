@@ -6,10 +6,13 @@ use crate::admin::Admin;
 use crate::builtin::Builtins;
 use crate::certificate::CertificateTable;
 use crate::log::Log;
+use crate::mcp::Mcp;
 use crate::pool::Pool;
 use crate::section::section;
 use crate::server::{Server, ServerTable};
+use crate::store::Store;
 use crate::switchboard::Switchboard;
+use crate::tools::Tools;
 
 section! {
     /// The configuration of Ostler, usually in a file `ostler.toml`.
@@ -31,6 +34,15 @@ section! {
 
         /// The certificates of TLS listeners.
         certificate: Vec<CertificateTable>;
+
+        /// The endpoint of the Model Context Protocol.
+        mcp: Mcp;
+
+        /// The bounds of tools that wait for answers.
+        tools: Tools;
+
+        /// Where journals are kept.
+        store: Store;
 
         /// What Ostler says while it runs.
         log: Log;
@@ -54,6 +66,12 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// The certificates of TLS listeners, in the order of the file. They could be read when it was.
     pub certificates: Vec<CertificateFiles>,
+    /// The endpoint of the Model Context Protocol.
+    pub mcp: Mcp,
+    /// The bounds of tools that wait for answers.
+    pub tools: Tools,
+    /// Where journals are kept.
+    pub store: Store,
     /// What Ostler says while it runs.
     pub log: Log,
 }

@@ -26,6 +26,10 @@ const QUICKSTART: &str = "\
 [[server]]
 host = \"*.localhost\"
 builtin = \"echo\"
+
+[mcp]
+listen = \"127.0.0.1:8002\"
+tools = [\"demo\"]
 ";
 
 /// A configuration and where it came from.
@@ -91,7 +95,7 @@ impl Config {
         read(name, text, directory, Variables::default()).map(|(config, _)| config)
     }
 
-    /// What is served without any configuration: the echo server on `*.localhost`, for at most 10 hosts.
+    /// What is served without any configuration: the echo server on `*.localhost`, for at most 10 hosts, and the demo tools.
     pub fn quickstart() -> Self {
         Self::parse(QUICKSTART, "quickstart")
             .expect("the quickstart is a right configuration: a test reads it")
@@ -127,11 +131,24 @@ fn read(
 
 /// Puts the sections together, and checks what only the whole shows.
 fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config {
-    let Document { mut switchboard, mut admin, builtin, pool, server, certificate, log } = document;
-    for listen in [&mut switchboard.listen, &mut switchboard.tls_listen, &mut admin.listen] {
+    let Document {
+        mut switchboard,
+        mut admin,
+        builtin,
+        pool,
+        server,
+        certificate,
+        mut mcp,
+        tools,
+        mut store,
+        log,
+    } = document;
+    let listens = [&mut switchboard.listen, &mut switchboard.tls_listen, &mut admin.listen, &mut mcp.listen];
+    for listen in listens {
         *listen =
             std::mem::take(listen).into_iter().map(|address| resolve::resolved(address, directory)).collect();
     }
+    resolve::store(&mut store, directory);
     let rules: Vec<_> = server
         .into_iter()
         .enumerate()
@@ -148,7 +165,9 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
             certificate::files(table, &format!("certificate[{index}]"), directory, report)
         })
         .collect();
-    let mut config = Config { switchboard, admin, builtin, pool, servers: Vec::new(), certificates, log };
+    let servers = Vec::new();
+    let mut config =
+        Config { switchboard, admin, builtin, pool, servers, certificates, mcp, tools, store, log };
     check(&config, &rules, report);
     config.servers = rules.into_iter().filter_map(|rule| rule.server).collect();
     config

@@ -9,6 +9,7 @@ use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::server::{Command, Policy, Server, ServerTable, Target};
+use crate::store::{Store, StoreUrl};
 use crate::upstream::Upstream;
 use crate::words::quoted;
 
@@ -193,6 +194,14 @@ pub(crate) fn resolved(address: Address, directory: &Path) -> Address {
         Address::Unix(path) => Address::Unix(join(directory, path)),
         tcp @ Address::Tcp(_) => tcp,
     }
+}
+
+/// Where a store is, from the directory of the configuration file on.
+pub(crate) fn store(store: &mut Store, directory: &Path) {
+    if let Some(StoreUrl::Sqlite(path)) = &mut store.url {
+        *path = join(directory, std::mem::take(path));
+    }
+    store.directory = store.directory.take().map(|path| join(directory, path));
 }
 
 fn join(directory: &Path, path: PathBuf) -> PathBuf {

@@ -7,7 +7,7 @@ use crate::visit;
 use crate::words::{all_of, nearest, quoted};
 
 /// Sections that later versions will have, so that nobody looks for a typing error in them.
-pub(crate) const LATER: [&str; 4] = ["mcp", "agent", "store", "cluster"];
+pub(crate) const LATER: [&str; 2] = ["agent", "cluster"];
 
 /// The problem with `entry` of the table at `path`, which has the keys `known`.
 pub(crate) fn key(path: &str, entry: &Entry, known: &[&str]) -> Problem {

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ostler_config::{Builtin, Config, Forwarded, Limit, LogFormat, Ready, Target, TrustedProxy, Upstream};
+use ostler_config::{
+    Builtin, Config, Forwarded, Limit, LogFormat, Mcp, Ready, Target, ToolSet, TrustedProxy, Upstream,
+};
 use ostler_net::{Address, HostPattern};
 
 use crate::config;
@@ -49,12 +51,15 @@ fn without_any_configuration_echo_answers_ten_hosts_below_localhost() {
     assert!(echo.host.matches("hello.localhost"));
     assert_eq!(echo.target, Target::Builtin(Builtin::Echo));
     assert_eq!(echo.max, 10);
-    assert_eq!(Config { servers: Vec::new(), ..config }, Config::default());
+    assert_eq!(config.mcp.listen, ["127.0.0.1:8002".parse().unwrap()]);
+    assert_eq!(config.mcp.tools, [ToolSet::Demo]);
+    assert_eq!(Config { servers: Vec::new(), mcp: Mcp::default(), ..config }, Config::default());
 }
 
 #[test]
 fn the_documented_defaults_are_the_defaults() {
-    let Config { switchboard, admin, builtin, pool, servers, certificates, log } = config("");
+    let Config { switchboard, admin, builtin, pool, servers, certificates, mcp, tools, store, log } =
+        config("");
     assert_eq!(switchboard.listen, ["127.0.0.1:8000".parse().unwrap()]);
     assert_eq!(admin.listen, ["127.0.0.1:8001".parse().unwrap()]);
     assert_eq!(
@@ -72,6 +77,10 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!(builtin.bounds.max_body_size, Limit::After(1024 * 1024));
     assert_eq!((log.format, log.filter.as_str()), (LogFormat::Text, "info"));
     assert!(servers.is_empty() && certificates.is_empty());
+    // Without a listener there is no endpoint, and nothing is kept.
+    assert!(mcp.listen.is_empty() && mcp.tools.is_empty());
+    assert_eq!(tools.ttl, Duration::from_hours(24));
+    assert_eq!((store.url, store.directory), (None, None));
 }
 
 #[test]

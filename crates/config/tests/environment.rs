@@ -124,11 +124,11 @@ fn a_variable_is_about_one_key_that_can_be_overridden() {
      |
      = help: servers are written in the configuration file only
     "#);
-    assert_snapshot!(refusal(&[("OSTLER_MCP__LISTEN", "127.0.0.1:1")]), @r#"
-    error: `OSTLER_MCP__LISTEN`: `[mcp]` is not in this version of Ostler
+    assert_snapshot!(refusal(&[("OSTLER_CLUSTER__LISTEN", "127.0.0.1:1")]), @r#"
+    error: `OSTLER_CLUSTER__LISTEN`: `[cluster]` is not in this version of Ostler
      |
-     | OSTLER_MCP__LISTEN
-     | ^^^^^^^^^^^^^^^^^^
+     | OSTLER_CLUSTER__LISTEN
+     | ^^^^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(refusal(&[("OSTLER_POOL_MAX_SERVERS", "1")]), @r#"
     error: `OSTLER_POOL_MAX_SERVERS` sets nothing: sections and keys are joined by two underscores

@@ -16,6 +16,8 @@ pub struct Entry {
     pub session: SessionId,
     /// Its place: the last one's and one. A store takes no other, so two writers of a session cannot both succeed.
     pub seq: Seq,
+    /// When it was given to the store, by the writer's clock.
+    pub at: Timestamp,
     /// When the session has to be woken next, as of this entry: the earliest of its sleeps.
     pub wake: Option<Timestamp>,
     /// What happened.
@@ -64,6 +66,8 @@ pub enum EntryEvent {
         /// Of the answers, by which a repeated request is known.
         digest: Digest,
     },
+    /// It goes on without a request from here on: it is a task, and somebody has its id.
+    Detached,
     /// It ended. The last entry.
     Finished {
         /// How.
@@ -74,12 +78,14 @@ pub enum EntryEvent {
 }
 
 impl EntryEvent {
-    /// Whether a session that has ended is still asked for it: what was called, which answers were taken, how it ended.
+    /// Whether a session that has ended is still asked for it: what was called, which rounds there were and which answers were
+    /// taken, how it ended.
     #[must_use]
     pub const fn outlives_end(&self) -> bool {
         match self {
-            Self::Started(_) | Self::Answered { .. } | Self::Finished { .. } => true,
-            Self::Recorded { .. } | Self::Begun { .. } | Self::Completed { .. } | Self::Asked { .. } => false,
+            Self::Started(_) | Self::Asked { .. } | Self::Answered { .. } | Self::Finished { .. } => true,
+            Self::Detached => true,
+            Self::Recorded { .. } | Self::Begun { .. } | Self::Completed { .. } => false,
         }
     }
 }
@@ -99,15 +105,14 @@ pub struct Started {
     pub digest: Digest,
     /// Who called, and alone may answer.
     pub principal: Arc<str>,
+    /// What the client declared to answer, in the terms of `tools`. It decides what is asked when the session goes on by itself.
+    pub client: Json,
     /// What random numbers come from.
     pub seed: u64,
     /// When.
     pub at: Timestamp,
     /// When it ends if nothing else has ended it.
     pub expires: Timestamp,
-    /// Whether somebody can come back to it even if no round ever closed: a task has an id from the start.
-    #[serde(default)]
-    pub detached: bool,
 }
 
 /// What came of an operation.

@@ -31,6 +31,7 @@ pub struct Journal {
     pub(crate) undelivered: VecDeque<(Op, Outcome)>,
     pub(crate) past: Past,
     pub(crate) round: RoundState,
+    pub(crate) detached: bool,
 }
 
 /// What a journal that was resumed has yet to go through again.
@@ -42,6 +43,8 @@ pub(crate) struct Past {
     pub(crate) settled: HashSet<Op>,
     /// Operations that had begun and have no outcome.
     pub(crate) begun: HashMap<Op, Option<Timestamp>>,
+    /// Questions that the open round asks.
+    pub(crate) asked: HashSet<Op>,
     /// Values that were taken.
     pub(crate) recorded: HashMap<Op, Json>,
 }
@@ -53,6 +56,8 @@ pub struct RoundState {
     pub last: u32,
     /// Whether its questions wait for answers.
     pub open: bool,
+    /// Of the keys of the questions that the open round asks.
+    pub asked: Option<Digest>,
     /// The last round that was answered, and the digest of the answers.
     pub answered: Option<(u32, Digest)>,
 }
@@ -167,6 +172,7 @@ impl Journal {
             undelivered: VecDeque::new(),
             past: Past::default(),
             round: RoundState::default(),
+            detached: false,
         }
     }
 
@@ -179,6 +185,33 @@ impl Journal {
     #[must_use]
     pub const fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// How much memory it holds, roughly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let unsaved = self.unsaved.capacity() * size_of::<Entry>();
+        let waiting = self.waiting.capacity() * size_of::<Waiting>();
+        let requests: usize = self
+            .waiting
+            .iter()
+            .filter_map(|(_, waiting)| waiting.request.as_ref())
+            .map(|json| json.as_str().len())
+            .sum();
+        let registered =
+            self.registered.capacity() * (size_of::<(Arc<str>, Class, Arc<str>)>() + size_of::<u64>());
+        size_of::<Self>() + unsaved + waiting + requests + registered
+    }
+
+    /// Gives back memory that it has no use for at present.
+    pub fn shrink(&mut self) {
+        self.unsaved.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.undelivered.shrink_to_fit();
+        self.registered.shrink_to_fit();
+        self.past.settled.shrink_to_fit();
+        self.past.begun.shrink_to_fit();
+        self.past.recorded.shrink_to_fit();
     }
 
     /// Whether outcomes of the past are still to be delivered.
@@ -232,6 +265,12 @@ impl Journal {
     #[must_use]
     pub fn op(&self, number: OpNumber) -> &Op {
         &self.waiting[number.0].op
+    }
+
+    /// Whether `number` was asked before the process ended, and still is.
+    #[must_use]
+    pub fn was_asked(&self, number: OpNumber) -> bool {
+        self.past.asked.contains(&self.waiting[number.0].op)
     }
 
     /// Notes what `number` asks of a client.
@@ -377,11 +416,19 @@ impl Journal {
         self.round
     }
 
+    /// Whether the questions that are open are those that the open round asks, so that there is nothing new to tell.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        let questions: Vec<_> = self.questions().map(|(_, question)| question).collect();
+        self.round.open && self.round.asked == Some(digest_of(&questions))
+    }
+
     /// Closes a round: its questions are what is open now. Gives its number.
     pub fn close_round(&mut self) -> u32 {
-        let questions = self.questions().map(|(_, question)| question).collect();
+        let questions: Vec<_> = self.questions().map(|(_, question)| question).collect();
         self.round.last += 1;
         self.round.open = true;
+        self.round.asked = Some(digest_of(&questions));
         let round = self.round.last;
         self.note(EntryEvent::Asked { round, questions });
         round
@@ -421,9 +468,24 @@ impl Journal {
 /// What the store has to be given.
 impl Journal {
     fn note(&mut self, event: EntryEvent) {
-        self.unsaved.push(Entry { session: self.session, seq: self.next, wake: None, event });
+        let at = Timestamp::from_millis(0);
+        self.unsaved.push(Entry { session: self.session, seq: self.next, at, wake: None, event });
         self.next = self.next.after(1);
         self.significant = self.next;
+    }
+
+    /// Notes that the session goes on without a request.
+    pub fn detach(&mut self) {
+        if !self.detached {
+            self.detached = true;
+            self.note(EntryEvent::Detached);
+        }
+    }
+
+    /// Whether the session goes on without a request.
+    #[must_use]
+    pub const fn is_detached(&self) -> bool {
+        self.detached
     }
 
     /// Notes how the session ended, which is kept until `keep`. Nothing comes after it.
@@ -437,11 +499,12 @@ impl Journal {
         !self.unsaved.is_empty()
     }
 
-    /// Takes what the store has to be given next.
-    pub fn take_unsaved(&mut self) -> Vec<Entry> {
+    /// Takes what the store has to be given next, at `now`.
+    pub fn take_unsaved(&mut self, now: Timestamp) -> Vec<Entry> {
         let mut unsaved = std::mem::take(&mut self.unsaved);
-        if let Some(last) = unsaved.last_mut() {
-            last.wake = self.next_wake();
+        let wake = self.next_wake();
+        for entry in &mut unsaved {
+            (entry.at, entry.wake) = (now, wake);
         }
         unsaved
     }
@@ -475,6 +538,11 @@ impl Journal {
     pub fn is_stored(&self) -> bool {
         self.durable > Seq::default()
     }
+}
+
+/// Of the keys of `questions`.
+pub(crate) fn digest_of(questions: &[Question]) -> Digest {
+    Digest::of(questions.iter().map(|question| question.key.as_bytes()))
 }
 
 fn check_name(name: &Arc<str>) -> Result<(), InvalidName> {

@@ -15,10 +15,10 @@
 //!     arguments: Json::of(&"Rome").unwrap(),
 //!     digest: Digest::of([b"book".as_slice()]),
 //!     principal: "ada".into(),
+//!     client: Json::of(&()).unwrap(),
 //!     seed: 7,
 //!     at: Timestamp::from_millis(0),
 //!     expires: Timestamp::from_millis(1000),
-//!     detached: false,
 //! };
 //! let mut live = Journal::begin(SessionId::unique(), started);
 //! let search = live.register(&"".into(), OpKind::Step, "search".into()).unwrap();
@@ -27,7 +27,7 @@
 //! assert_eq!(live.deliver().unwrap(), Some(search));
 //!
 //! // The process is gone. Another one has what was stored.
-//! let stored = live.take_unsaved().into_iter().map(|entry| entry.event).collect();
+//! let stored = live.take_unsaved(Timestamp::from_millis(5)).into_iter().map(|entry| entry.event).collect();
 //! let mut again = Journal::resume(live.session(), stored).unwrap().journal;
 //! let search = again.register(&"".into(), OpKind::Step, "search".into()).unwrap();
 //! assert_eq!(again.standing(search), Standing::Settled); // it is not run again
@@ -58,6 +58,6 @@ pub use json::Json;
 pub use memory::MemoryStorage;
 pub use op::{Op, OpKind};
 pub use resume::{ResumeError, Resumed};
-pub use storage::{AppendRefused, AppendResult, JournalStorage, ListQuery, StorageError};
+pub use storage::{AppendRefused, AppendResult, CountsResult, JournalStorage, ListQuery, StorageError};
 pub use summary::{SessionState, SessionSummary, SummaryChange};
 pub use time::Timestamp;

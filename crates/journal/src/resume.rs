@@ -1,6 +1,6 @@
 //! A journal made anew from what was stored.
 
-use crate::journal::{Journal, RoundState};
+use crate::journal::{Journal, RoundState, digest_of};
 use crate::{End, EntryEvent, Question, SCHEMA_VERSION, Seq, SessionId, Started};
 
 /// A session as its journal tells it.
@@ -93,13 +93,17 @@ impl Journal {
                 self.undelivered.push_back((op, outcome));
             }
             EntryEvent::Asked { round, questions: asked } => {
-                self.round = RoundState { last: round, open: true, ..self.round };
+                self.round =
+                    RoundState { last: round, open: true, asked: Some(digest_of(&asked)), ..self.round };
+                self.past.asked = asked.iter().map(|question| question.op.clone()).collect();
                 *questions = asked;
             }
             EntryEvent::Answered { round, digest } => {
                 self.round = RoundState { open: false, answered: Some((round, digest)), ..self.round };
+                self.past.asked.clear();
                 questions.clear();
             }
+            EntryEvent::Detached => self.detached = true,
             EntryEvent::Finished { end: ended, .. } => *end = Some(ended),
         }
         Ok(())

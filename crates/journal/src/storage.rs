@@ -56,7 +56,7 @@ pub trait JournalStorage: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StorageError`]
-    fn counts(&self) -> BoxFuture<'_, Result<Vec<(Arc<str>, u64)>, StorageError>>;
+    fn counts(&self) -> BoxFuture<'_, CountsResult>;
 
     /// Drops the entries of finished sessions that only a replay would need, and gives the number of sessions that were
     /// shortened.
@@ -68,6 +68,9 @@ pub trait JournalStorage: Send + Sync + 'static {
 
 /// One answer for each entry of a batch.
 pub type AppendResult = Result<Vec<Result<Seq, AppendRefused>>, StorageError>;
+
+/// How many sessions each principal has.
+pub type CountsResult = Result<Vec<(Arc<str>, u64)>, StorageError>;
 
 /// Which sessions to list.
 #[derive(Debug, Clone)]

@@ -68,11 +68,13 @@ pub struct SessionSummary {
     pub questions: Vec<Question>,
     /// When it began.
     pub started: Timestamp,
+    /// When its last entry was written.
+    pub updated: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
     /// When it has to be woken.
     pub wake: Option<Timestamp>,
-    /// Whether somebody can come back to it even if no round ever closed.
+    /// Whether it goes on without a request.
     pub detached: bool,
     /// The place that its next entry takes.
     pub next: Seq,
@@ -92,9 +94,10 @@ impl SessionSummary {
             round: 0,
             questions: Vec::new(),
             started: started.at,
+            updated: entry.at,
             expires: started.expires,
             wake: entry.wake,
-            detached: started.detached,
+            detached: false,
             next: entry.seq.after(1),
         })
     }
@@ -110,8 +113,12 @@ impl SessionSummary {
 pub struct SummaryChange {
     /// The place that the session's next entry takes.
     pub next: Seq,
+    /// When the last of them was written.
+    pub updated: Timestamp,
     /// When the session has to be woken.
     pub wake: Option<Timestamp>,
+    /// Whether the session goes on without a request from now on.
+    pub detached: bool,
     /// The round that closed, if one has.
     pub round: Option<u32>,
     /// When the session expires, if that has changed.
@@ -140,17 +147,26 @@ impl SummaryChange {
                 (None, Some((state, Vec::new())))
             }
             EntryEvent::Started(_)
+            | EntryEvent::Detached
             | EntryEvent::Recorded { .. }
             | EntryEvent::Begun { .. }
             | EntryEvent::Completed { .. } => (None, None),
         };
-        Self { next: entry.seq.after(1), wake: entry.wake, round, expires, phase }
+        Self {
+            next: entry.seq.after(1),
+            updated: entry.at,
+            wake: entry.wake,
+            detached: matches!(entry.event, EntryEvent::Detached),
+            round,
+            expires,
+            phase,
+        }
     }
 
-    /// Whether more changes than the next place and the moment to wake.
+    /// Whether more changes than the next place, its moment and that to wake.
     #[must_use]
     pub const fn moves(&self) -> bool {
-        self.round.is_some() || self.expires.is_some() || self.phase.is_some()
+        self.detached || self.round.is_some() || self.expires.is_some() || self.phase.is_some()
     }
 
     /// This change and, after it, `later`.
@@ -158,7 +174,9 @@ impl SummaryChange {
     pub fn then(self, later: Self) -> Self {
         Self {
             next: later.next,
+            updated: later.updated,
             wake: later.wake,
+            detached: self.detached || later.detached,
             round: later.round.or(self.round),
             expires: later.expires.or(self.expires),
             phase: later.phase.or(self.phase),
@@ -168,7 +186,9 @@ impl SummaryChange {
     /// Changes `summary`.
     pub fn apply_to(self, summary: &mut SessionSummary) {
         summary.next = self.next;
+        summary.updated = self.updated;
         summary.wake = self.wake;
+        summary.detached |= self.detached;
         if let Some(round) = self.round {
             summary.round = round;
         }

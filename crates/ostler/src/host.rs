@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -9,7 +10,8 @@ use ostler_config::{
     Bounds, Config, Forwarded, RequestId, Target as Configured, Traceparent, TrustedProxy, Upstream,
 };
 use ostler_http::{
-    EventCounts, Http2Config, Observer, ServeError, ServerConfig, Tracing, Workers, WorkersConfig,
+    EventCounts, Http2Config, Observer, ServeError, ServerConfig, ServerHandle, Tracing, Workers,
+    WorkersConfig,
 };
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
@@ -22,10 +24,15 @@ use ostler_tls::{CertificateError, Certificates, Tls};
 use ostler_upstream::EndpointConfig;
 
 use crate::admin::{Admin, Overseen};
+use crate::data::{Data, DataError};
+use crate::mcp::Mcp;
 use crate::replace::{Estate, Program};
 use crate::servers::{CommandError, Servers};
 use crate::sockets::{Purpose, Sockets, SocketsError};
 use crate::thrift;
+
+/// How often a successor looks whether its predecessor has ended.
+const PREDECESSOR_CHECK: Duration = Duration::from_millis(200);
 
 /// A running Ostler. It ends with the scope it was started in: the switchboards drain first, then the servers stop, and the
 /// admin listener is the last to go, so that it can tell of all that.
@@ -35,6 +42,8 @@ pub struct Host {
     pub pool: Pool<Servers>,
     /// One for each listener.
     pub switchboards: Vec<Switchboard>,
+    /// The endpoint of the Model Context Protocol, if the configuration has one.
+    pub mcp: Option<Mcp>,
     /// The admin API.
     pub admin: Admin,
 }
@@ -48,6 +57,8 @@ pub struct HostOptions {
     pub sockets: Sockets,
     /// What can take over from this process; None when nothing can.
     pub program: Option<Program>,
+    /// Whether this process takes over from another one, which shares its store.
+    pub successor: bool,
 }
 
 /// Why Ostler did not start. Nothing is left running.
@@ -90,6 +101,9 @@ pub enum HostError {
     /// A command that cannot be started.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// What is kept on disk cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// Processes cannot be started here.
     #[error(transparent)]
     Launcher(#[from] ScopeError),
@@ -107,14 +121,20 @@ impl Host {
     /// # Errors
     /// See [`HostError`]. Every listener is bound before anything else is started.
     pub async fn start(scope: &Scope, config: &Config, options: HostOptions) -> Result<Self, HostError> {
-        let HostOptions { guard, mut sockets, program } = options;
+        let HostOptions { guard, mut sockets, program, successor } = options;
         let mut estates = Vec::new();
         let mut listen = async |key, addresses| listen(key, addresses, &mut sockets, &mut estates).await;
         let admin_listeners = listen("admin.listen", &config.admin.listen).await?;
         let listeners = listen("switchboard.listen", &config.switchboard.listen).await?;
         let encrypted = listen("switchboard.tls_listen", &config.switchboard.tls_listen).await?;
+        let mcp_listeners = listen("mcp.listen", &config.mcp.listen).await?;
         sockets.finish()?;
-        let own = admin_listeners.iter().chain(&listeners).chain(&encrypted).map(Listener::address);
+        let own = admin_listeners
+            .iter()
+            .chain(&listeners)
+            .chain(&encrypted)
+            .chain(&mcp_listeners)
+            .map(Listener::address);
         let routes = routes(config, &own.collect::<Vec<_>>()).await?;
 
         let tls = tls(scope, config)?;
@@ -127,6 +147,11 @@ impl Host {
         let workers = Workers::start(scope, WorkersConfig { threads })?;
         // Opened before the pool so that it ends after it: its subscribers hear of the last server's stop.
         let admin_scope = scope.child("admin").open()?;
+        // After the admin scope for the same reason, and ended before the servers that tools may need.
+        let mcp = match mcp_listeners {
+            none if none.is_empty() => None,
+            listeners => Some(start_mcp(scope, listeners, config, successor).await?),
+        };
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
         let (mut switchboards, mut http_events) = (Vec::new(), Vec::new());
@@ -141,7 +166,7 @@ impl Host {
             http_events.push(counts);
         }
         thrift::start(scope, &switchboards)?;
-        drain_together(scope, &switchboards)?;
+        drain_together(scope, &switchboards, mcp.as_ref().map_or(&[][..], |(mcp, _)| mcp.listeners()))?;
         let overseen = Overseen {
             root: scope,
             events,
@@ -150,29 +175,61 @@ impl Host {
             program,
             estates,
             http_events,
+            mcp: mcp.clone(),
         };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
-        Ok(Self { pool, switchboards, admin })
+        let (mcp, _) = mcp.unzip();
+        Ok(Self { pool, switchboards, mcp, admin })
     }
 
     /// Where it listens: the port that the system chose for port 0.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.switchboards.iter().map(Switchboard::address).chain(self.admin.addresses())
+        let mcp = self.mcp.iter().flat_map(Mcp::addresses);
+        self.switchboards.iter().map(Switchboard::address).chain(mcp).chain(self.admin.addresses())
     }
 
     /// Waits until everybody who was connected has been told with his next response to come back on a new connection, at most
     /// for `grace`. What is left then is for the drain.
     pub(crate) async fn gone(&self, grace: Duration) {
-        let gone = join_all(self.switchboards.iter().map(|switchboard| switchboard.server().gone()));
+        let servers = self.switchboards.iter().map(Switchboard::server);
+        let servers = servers.chain(self.mcp.iter().flat_map(Mcp::listeners));
+        let gone = join_all(servers.map(ServerHandle::gone));
         // Whoever is left has not asked for anything in that time, or is in the middle of it.
         let _ = tokio::time::timeout(grace, gone).await;
     }
 }
 
-/// Drains all switchboards at once when `scope` halts. By themselves they would follow one another, and each would take its
+/// Opens what is kept on disk, and serves the endpoint with it.
+async fn start_mcp(
+    scope: &Scope,
+    listeners: Vec<Listener>,
+    config: &Config,
+    successor: bool,
+) -> Result<(Mcp, Data), HostError> {
+    let scope = scope.child("mcp").open()?;
+    let data = Data::open(&scope, config, successor).await?;
+    let in_charge = !successor;
+    let storage = Arc::clone(&data.storage);
+    let mcp = Mcp::start(&scope, listeners, config, storage, data.keys.clone(), in_charge)?;
+    if let (Some(database), true) = (data.database.clone(), successor) {
+        let sessions = mcp.sessions().clone();
+        drop(scope.spawn("take charge", async move {
+            // As long as the predecessor is there, it goes on with what goes on by itself.
+            while database.claim().is_err() {
+                tokio::time::sleep(PREDECESSOR_CHECK).await;
+            }
+            sessions.take_charge();
+            Ok::<_, Closed>(())
+        })?);
+    }
+    Ok((mcp, data))
+}
+
+/// Drains all switchboards and the endpoint at once when `scope` halts. By themselves they would follow one another, and each would take its
 /// lame-duck delay and its deadline anew.
-fn drain_together(scope: &Scope, switchboards: &[Switchboard]) -> Result<(), Closed> {
-    let servers: Vec<_> = switchboards.iter().map(|switchboard| switchboard.server().clone()).collect();
+fn drain_together(scope: &Scope, switchboards: &[Switchboard], mcp: &[ServerHandle]) -> Result<(), Closed> {
+    let servers = switchboards.iter().map(Switchboard::server).chain(mcp);
+    let servers: Vec<_> = servers.cloned().collect();
     scope.ensure("drain", async move |cleanup| {
         // Each one's own end tells what was cut.
         drop(join_all(servers.iter().map(|server| server.drain_before(&cleanup.deadline))).await);

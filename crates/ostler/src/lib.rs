@@ -6,6 +6,8 @@
 
 pub mod admin;
 pub mod cli;
+mod data;
+pub mod demo;
 mod echo;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -13,6 +15,7 @@ pub mod fuzzing;
 mod host;
 mod in_process;
 mod main_scope;
+mod mcp;
 mod outputs;
 mod probe;
 mod replace;
@@ -21,10 +24,12 @@ mod service_manager;
 mod sockets;
 mod thrift;
 
+pub use data::DataError;
 pub use echo::{Echo, EchoBody};
 pub use host::{Host, HostError, HostOptions};
 pub use in_process::{Assignment, InProcess, InProcessError, InProcessServers};
 pub use main_scope::main;
+pub use mcp::Mcp;
 pub use ostler_config as config;
 pub use ostler_http::{
     Discard, Drain, Event as HttpEvent, EventCounts, EventKind as HttpEventKind, Observer, Print,
@@ -37,6 +42,7 @@ pub use ostler_pool::{
 pub use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange, Ports};
 pub use ostler_scope::{BoxError, Deadline, Scope};
 pub use ostler_switchboard::{Routes, Switchboard, SwitchboardConfig, Target};
+pub use ostler_tools as tools;
 pub use probe::{HttpProbe, NotWell};
 pub use replace::Program;
 pub use servers::{CommandError, Running, Servers};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ostler_journal::{
-    Entry, Question, Seq, SessionId, SessionState, SessionSummary, StorageError, SummaryChange,
+    Entry, Question, Seq, SessionId, SessionState, SessionSummary, StorageError, SummaryChange, Timestamp,
 };
 use ostler_lease::Fence;
 
@@ -33,6 +33,8 @@ pub(crate) struct Part {
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) replay_only: bool,
+    /// When it was written.
+    pub(crate) at: Timestamp,
     /// Shared, since a group that was refused is written again without what was wrong with it.
     pub(crate) json: Arc<Vec<u8>>,
 }
@@ -77,9 +79,8 @@ impl Part {
     }
 
     fn follow(&mut self, change: SummaryChange) {
-        match &mut self.begun {
-            Some(summary) => change.clone().apply_to(summary),
-            None => {}
+        if let Some(summary) = &mut self.begun {
+            change.clone().apply_to(summary);
         }
         self.change = self.change.clone().then(change);
     }
@@ -114,7 +115,7 @@ impl Event {
         if json.len() > most {
             return Err(StoreError::TooLarge { bytes: json.len(), most }.into());
         }
-        Ok(Self { replay_only: !entry.event.outlives_end(), json: Arc::new(json) })
+        Ok(Self { replay_only: !entry.event.outlives_end(), at: entry.at, json: Arc::new(json) })
     }
 }
 

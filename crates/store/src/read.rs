@@ -13,7 +13,7 @@ use crate::group::Known;
 use crate::part::{Part, number_of};
 
 const SUMMARY: &str = "SELECT session, next, tool, version, principal, state, round, questions, started, expires, wake, \
-                       detached FROM sessions";
+                       detached, updated FROM sessions";
 
 /// Sessions to wake.
 pub(crate) const DUE: &str =
@@ -114,6 +114,7 @@ pub(crate) async fn counts(connection: &mut SqliteConnection) -> Result<Vec<(Arc
 }
 
 /// What there is to know of the sessions and shards of `parts`.
+#[expect(clippy::map_entry, reason = "what is inserted is awaited")]
 pub(crate) async fn known(
     connection: &mut SqliteConnection,
     parts: impl Iterator<Item = &Part>,
@@ -172,6 +173,7 @@ fn summary_of(row: &SqliteRow) -> Result<SessionSummary, ReadError> {
         expires: Timestamp::from_millis(number(9)?),
         wake: row.try_get::<Option<i64>, _>(10)?.map(Timestamp::from_millis),
         detached: number(11)? != 0,
+        updated: Timestamp::from_millis(number(12)?),
     })
 }
 

@@ -76,12 +76,12 @@ struct Statement {
 
 const BEGINS: Statement = Statement {
     before: "INSERT INTO sessions (session, next, tool, version, principal, state, round, questions, started, expires, \
-             wake, detached, replay_only) \
+             wake, detached, replay_only, updated) \
              SELECT column1, \
-             CASE WHEN coalesce((SELECT epoch FROM shards WHERE shard = column14), 1) = column15 THEN column2 END, \
-             column3, column4, column5, column6, column7, column8, column9, column10, column11, column12, column13 \
+             CASE WHEN coalesce((SELECT epoch FROM shards WHERE shard = column15), 1) = column16 THEN column2 END, \
+             column3, column4, column5, column6, column7, column8, column9, column10, column11, column12, column13, column14 \
              FROM (VALUES ",
-    columns: 15,
+    columns: 16,
     after: ") WHERE column1 IS NOT NULL;",
 };
 
@@ -89,29 +89,29 @@ const BEGINS: Statement = Statement {
 const STEPS: Statement = Statement {
     before: "UPDATE sessions SET \
              next = CASE WHEN sessions.next = v.column2 \
-             AND coalesce((SELECT epoch FROM shards WHERE shard = v.column6), 1) = v.column7 THEN v.column3 END, \
-             wake = v.column4, replay_only = replay_only + v.column5 \
+             AND coalesce((SELECT epoch FROM shards WHERE shard = v.column7), 1) = v.column8 THEN v.column3 END, \
+             wake = v.column4, replay_only = replay_only + v.column5, updated = v.column6 \
              FROM (VALUES ",
-    columns: 7,
+    columns: 8,
     after: ") AS v WHERE sessions.session = v.column1;",
 };
 
 const MOVES: Statement = Statement {
     before: "UPDATE sessions SET \
              next = CASE WHEN sessions.next = v.column2 \
-             AND coalesce((SELECT epoch FROM shards WHERE shard = v.column6), 1) = v.column7 THEN v.column3 END, \
-             wake = v.column4, replay_only = replay_only + v.column5, \
-             round = coalesce(v.column8, round), expires = coalesce(v.column9, expires), \
-             state = coalesce(v.column10, state), \
-             questions = CASE WHEN v.column10 IS NULL THEN questions ELSE v.column11 END \
+             AND coalesce((SELECT epoch FROM shards WHERE shard = v.column7), 1) = v.column8 THEN v.column3 END, \
+             wake = v.column4, replay_only = replay_only + v.column5, updated = v.column6, \
+             round = coalesce(v.column9, round), expires = coalesce(v.column10, expires), \
+             detached = max(detached, v.column11), state = coalesce(v.column12, state), \
+             questions = CASE WHEN v.column12 IS NULL THEN questions ELSE v.column13 END \
              FROM (VALUES ",
-    columns: 11,
+    columns: 13,
     after: ") AS v WHERE sessions.session = v.column1;",
 };
 
 const ENTRIES: Statement = Statement {
-    before: "INSERT INTO entries (session, seq, replay_only, event) SELECT * FROM (VALUES ",
-    columns: 4,
+    before: "INSERT INTO entries (session, seq, replay_only, at, event) SELECT * FROM (VALUES ",
+    columns: 5,
     after: ") WHERE column1 IS NOT NULL;",
 };
 
@@ -129,7 +129,7 @@ fn rows<T>(
     }
     let size = SIZES.into_iter().find(|size| *size >= rows.len()).unwrap_or(MOST);
     sql.push_str(statement.before);
-    let row = &"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"[..2 * statement.columns - 1];
+    let row = &"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"[..2 * statement.columns - 1];
     for index in 0..size {
         let comma = if index == 0 { "" } else { "," };
         let _ = write!(sql, "{comma}({row})");
@@ -159,6 +159,7 @@ fn bind_begin(to: &mut SqliteArguments, part: &&Part) -> Bound {
     to.add(summary.wake.map(Timestamp::as_millis))?;
     to.add(i64::from(summary.detached))?;
     to.add(part.replay_only)?;
+    to.add(summary.updated.as_millis())?;
     bind_fence(to, part.fence)
 }
 
@@ -168,6 +169,7 @@ fn bind_step(to: &mut SqliteArguments, part: &&Part) -> Bound {
     to.add(i64::from(part.change.next.number()))?;
     to.add(part.change.wake.map(Timestamp::as_millis))?;
     to.add(part.replay_only)?;
+    to.add(part.change.updated.as_millis())?;
     bind_fence(to, part.fence)
 }
 
@@ -179,6 +181,7 @@ fn bind_move(to: &mut SqliteArguments, part: &&Part) -> Bound {
     };
     to.add(part.change.round.map(i64::from))?;
     to.add(part.change.expires.map(Timestamp::as_millis))?;
+    to.add(i64::from(part.change.detached))?;
     to.add(state)?;
     to.add(open)
 }
@@ -204,6 +207,7 @@ fn bind_entry(to: &mut SqliteArguments, row: &Row<'_>) -> Bound {
     to.add(row.part.session.as_bytes().as_slice())?;
     to.add(place)?;
     to.add(i64::from(event.replay_only))?;
+    to.add(event.at.as_millis())?;
     to.add(Arc::clone(&event.json))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use ostler_journal::contract::sample::{Writer, folded};
+use ostler_journal::contract::sample::{Writer, at_place, folded};
 use ostler_journal::{Entry, EntryEvent, JournalStorage, Seq, SessionId};
 use ostler_store::SqliteConfig;
 
@@ -48,7 +48,10 @@ async fn check(inn: &Inn, confirmed: &HashMap<SessionId, Seq>) {
             events.len()
         );
         assert!(matches!(events[0], EntryEvent::Started(_)));
-        let entry = |(seq, event)| Entry { session: *session, seq: Seq::new(seq), wake: None, event };
+        let entry = |(seq, event)| {
+            let seq = Seq::new(seq);
+            Entry { session: *session, seq, at: at_place(seq), wake: None, event }
+        };
         let entries: Vec<_> = (0..).zip(events).map(entry).collect();
         assert_eq!(open.store.summary(*session).await.unwrap(), folded(&entries));
     }

@@ -24,10 +24,20 @@ pub(super) fn check(config: &Config, rules: &[Rule], report: &mut Report) {
     let public = listeners("switchboard.listen", &config.switchboard.listen, report);
     let encrypted = listeners("switchboard.tls_listen", &config.switchboard.tls_listen, report);
     let admin = listeners("admin.listen", &config.admin.listen, report);
-    loopback_only(&admin, report);
+    let mcp = listeners("mcp.listen", &config.mcp.listen, report);
+    loopback_only(
+        &admin,
+        "whoever reaches the admin API can stop every server, and this version asks nobody who they are",
+        report,
+    );
+    loopback_only(
+        &mcp,
+        "whoever reaches the endpoint can call every tool, and this version asks nobody who they are",
+        report,
+    );
     none(config, report);
     certificates(config, report);
-    let all: Vec<_> = public.into_iter().chain(encrypted).chain(admin).collect();
+    let all: Vec<_> = public.into_iter().chain(encrypted).chain(admin).chain(mcp).collect();
     equal(&all, report);
     long_paths(&all, report);
     loops(rules, &all, report);
@@ -78,11 +88,11 @@ fn certificates(config: &Config, report: &mut Report) {
     report.add(problem);
 }
 
-fn loopback_only(admin: &[Listener<'_>], report: &mut Report) {
-    for Listener { key, address } in admin.iter().filter(|listener| !listener.address.is_loopback()) {
+fn loopback_only(listeners: &[Listener<'_>], reason: &str, report: &mut Report) {
+    for Listener { key, address } in listeners.iter().filter(|listener| !listener.address.is_loopback()) {
         let port = address.port().unwrap_or_default();
         let problem = Problem::new(key, format!("`{key}` must be a loopback address or a Unix socket"))
-            .note("whoever reaches the admin API can stop every server, and this version asks nobody who they are")
+            .note(reason)
             .help(format!("write \"127.0.0.1:{port}\""));
         let problem = at(problem, key, "others can reach this", report);
         report.add(problem);

@@ -80,17 +80,17 @@ fn a_misspelt_section_is_told_with_the_nearest_one() {
 
 #[test]
 fn a_section_of_a_later_version_is_no_typing_error() {
-    assert_snapshot!(refusal("[mcp]\nlisten = \"127.0.0.1:8002\"\n"), @r#"
-    error: `[mcp]` is not in this version of Ostler
+    assert_snapshot!(refusal("[cluster]\nlisten = \"127.0.0.1:8003\"\n"), @r#"
+    error: `[cluster]` is not in this version of Ostler
      --> ostler.toml:1:2
       |
-    1 | [mcp]
-      |  ^^^ a later version will have it
+    1 | [cluster]
+      |  ^^^^^^^ a later version will have it
       |
-      = help: the sections are `[switchboard]`, `[admin]`, `[builtin]`, `[pool]`, `[[server]]`, `[[certificate]]`
-              and `[log]`
+      = help: the sections are `[switchboard]`, `[admin]`, `[builtin]`, `[pool]`, `[[server]]`, `[[certificate]]`,
+              `[mcp]`, `[tools]`, `[store]` and `[log]`
     "#);
-    for later in ["agent", "store", "cluster"] {
+    for later in ["agent", "cluster"] {
         assert!(refusal(&format!("[{later}]\n")).contains("is not in this version of Ostler"));
     }
 }

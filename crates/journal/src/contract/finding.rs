@@ -183,7 +183,7 @@ pub fn compaction_keeps_what_outlives_the_end(store: Subject<'_>) -> BoxFuture<'
         let summary = store.summary(over.session).await.unwrap();
         assert_eq!(store.compact(10).await.unwrap(), 1);
         assert_eq!(store.load(over.session).await.unwrap(), kept);
-        assert_eq!(kept.len(), 3);
+        assert_eq!(kept.len(), 4);
         assert_eq!(store.summary(over.session).await.unwrap(), summary);
         assert_eq!(store.load(short.session).await.unwrap().len(), 2);
         assert_eq!(store.load(open.session).await.unwrap().len(), 2);

@@ -37,7 +37,8 @@ impl Writer {
 
     /// The next entry.
     pub fn entry(&mut self, event: EntryEvent) -> (Fence, Entry) {
-        let entry = Entry { session: self.session, seq: self.next, wake: None, event };
+        let at = at_place(self.next);
+        let entry = Entry { session: self.session, seq: self.next, at, wake: None, event };
         self.next = self.next.after(1);
         (self.fence, entry)
     }
@@ -59,10 +60,10 @@ impl Writer {
             arguments: Json::of(&["Rome", "Oslo"]).unwrap(),
             digest: Digest::of([b"book".as_slice()]),
             principal: self.principal.as_str().into(),
+            client: Json::of(&()).unwrap(),
             seed: u64::MAX,
             at: Timestamp::from_millis(7),
             expires: self.expires,
-            detached: true,
         };
         self.entry(EntryEvent::Started(Box::new(started)))
     }
@@ -71,6 +72,11 @@ impl Writer {
     pub fn step(&mut self, name: &str) -> (Fence, Entry) {
         let outcome = Outcome::Value(Json::of(&name).unwrap());
         self.entry(EntryEvent::Completed { op: op(OpKind::Step, name), outcome })
+    }
+
+    /// From now on it goes on without a request.
+    pub fn detach(&mut self) -> (Fence, Entry) {
+        self.entry(EntryEvent::Detached)
     }
 
     /// A round that closes with one question.
@@ -89,6 +95,12 @@ impl Writer {
         let keep = self.expires;
         self.entry(EntryEvent::Finished { end, keep })
     }
+}
+
+/// When the entry at that place is written: no two of a session at the same moment.
+#[must_use]
+pub fn at_place(place: Seq) -> Timestamp {
+    Timestamp::from_millis(7 + i64::from(place.number()))
 }
 
 /// An operation outside of any branch.

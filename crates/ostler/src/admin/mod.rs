@@ -16,6 +16,7 @@ mod problem;
 mod replace;
 mod rules;
 mod servers;
+mod sessions;
 mod view;
 mod watch;
 
@@ -44,10 +45,15 @@ pub use self::view::{
 use self::drain::Draining;
 use self::gate::Gate;
 use self::problem::Problem;
-pub(crate) use self::problem::{CONFIGURATION_REFUSED, NO_SUCH_SERVER, PROBLEMS, REPLACEMENT_FAILED};
+pub(crate) use self::problem::{
+    CONFIGURATION_REFUSED, NO_SUCH_SERVER, NO_SUCH_SESSION, PROBLEMS, REPLACEMENT_FAILED,
+};
 use self::replace::{Leaving, Means, Replacement};
 use self::rules::Rules;
+pub use self::sessions::{CancelledView, QuestionView, SessionDetails, SessionView};
 use self::watch::Watch;
+use crate::data::Data;
+use crate::mcp::Mcp;
 use crate::replace::{Estate, Program};
 use crate::servers::Servers;
 
@@ -72,6 +78,8 @@ pub(crate) struct Overseen<'a> {
     pub(crate) estates: Vec<Estate>,
     /// Of the connections of each switchboard.
     pub(crate) http_events: Vec<EventCounts>,
+    /// The endpoint, if there is one, and its store.
+    pub(crate) mcp: Option<(Mcp, Data)>,
 }
 
 /// What the handlers look at.
@@ -83,6 +91,7 @@ struct AdminState {
     switchboards: Vec<Switchboard>,
     /// Of the connections of each switchboard.
     http_events: Vec<EventCounts>,
+    mcp: Option<Mcp>,
     /// The admin API's own, set once they listen.
     listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
     rules: Rules,
@@ -103,7 +112,9 @@ impl Admin {
         config: &Config,
         overseen: Overseen<'_>,
     ) -> Result<Self, ServeError> {
-        let Overseen { root, events, pool, switchboards, program, estates, http_events } = overseen;
+        let Overseen { root, events, pool, switchboards, program, estates, http_events, mcp } = overseen;
+        let (mcp, data) = mcp.unzip();
+        let database = data.and_then(|data| data.database);
         let rules = Rules::new(&config.servers);
         let watch = Watch::new(&config.admin, rules.clone(), events);
         let watching = Arc::clone(&watch);
@@ -119,9 +130,13 @@ impl Admin {
             Ok::<_, Closed>(())
         })?;
         let draining = Draining::new(switchboards, scope);
-        let means = Means { program, estates, within: config.switchboard.replace_timeout };
+        let means = Means { program, estates, within: config.switchboard.replace_timeout, database };
         let own = Arc::new(OnceLock::new());
-        let leaving = Leaving { switchboards: switchboards.to_vec(), listeners: Arc::clone(&own) };
+        let leaving = Leaving {
+            switchboards: switchboards.to_vec(),
+            mcp: mcp.iter().flat_map(Mcp::listeners).cloned().collect(),
+            listeners: Arc::clone(&own),
+        };
         let replacement = Replacement::new(means, leaving, root, &draining, &watch);
         let state = AdminState {
             root: root.clone(),
@@ -129,6 +144,7 @@ impl Admin {
             pool: pool.clone(),
             switchboards: switchboards.to_vec(),
             http_events,
+            mcp,
             listeners: Arc::clone(&own),
             rules,
             watch,
@@ -197,6 +213,8 @@ fn router(state: AdminState, gate: Arc<Gate>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/servers", get(servers::list))
         .route("/servers/{key}", get(servers::show).delete(servers::stop))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", get(sessions::show).delete(sessions::cancel))
         .route("/failures", get(servers::failures))
         .route("/events", get(events::events))
         .route("/drain", post(drain::drain))

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{drain, events, health, metrics, replace, servers};
+use super::{drain, events, health, metrics, replace, servers, sessions};
 
 /// The admin API of Ostler: what runs, why, and how to stop it. Errors are problem details (RFC 9457).
 #[derive(OpenApi)]
@@ -18,6 +18,9 @@ use super::{drain, events, health, metrics, replace, servers};
         servers::show,
         servers::stop,
         servers::failures,
+        sessions::list,
+        sessions::show,
+        sessions::cancel,
         events::events,
         drain::drain,
         replace::replace,
@@ -26,6 +29,7 @@ use super::{drain, events, health, metrics, replace, servers};
     tags(
         (name = "ostler", description = "Ostler itself"),
         (name = "servers", description = "The servers it hosts"),
+        (name = "sessions", description = "Calls of tools that wait, or go on by themselves"),
     )
 )]
 struct Document;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
+use ostler_tools::StorageError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,12 +17,14 @@ const NOT_JSON: &str = "not-json";
 const NO_SUCH_PATH: &str = "no-such-path";
 const NO_SUCH_METHOD: &str = "no-such-method";
 pub(crate) const NO_SUCH_SERVER: &str = "no-such-server";
+pub(crate) const NO_SUCH_SESSION: &str = "no-such-session";
+const STORE_UNAVAILABLE: &str = "store-unavailable";
 pub(crate) const REPLACEMENT_REFUSED: &str = "replacement-refused";
 pub(crate) const REPLACEMENT_FAILED: &str = "replacement-failed";
 pub(crate) const CONFIGURATION_REFUSED: &str = "configuration-refused";
 
 /// Every name there is.
-pub(crate) const PROBLEMS: [&str; 10] = [
+pub(crate) const PROBLEMS: [&str; 12] = [
     BAD_REQUEST,
     WRONG_HOST,
     CROSS_ORIGIN,
@@ -29,6 +32,8 @@ pub(crate) const PROBLEMS: [&str; 10] = [
     NO_SUCH_PATH,
     NO_SUCH_METHOD,
     NO_SUCH_SERVER,
+    NO_SUCH_SESSION,
+    STORE_UNAVAILABLE,
     REPLACEMENT_REFUSED,
     REPLACEMENT_FAILED,
     CONFIGURATION_REFUSED,
@@ -92,6 +97,16 @@ impl Problem {
     pub(super) fn no_such_server(key: &str) -> Self {
         let detail = format!("no server runs under the key `{key}`; GET /servers lists those that do");
         Self::new(StatusCode::NOT_FOUND, NO_SUCH_SERVER, "No such server", detail)
+    }
+
+    pub(super) fn no_such_session(id: &str) -> Self {
+        let detail = format!("no session of the id `{id}` goes on; GET /sessions lists those that do");
+        Self::new(StatusCode::NOT_FOUND, NO_SUCH_SESSION, "No such session", detail)
+    }
+
+    pub(super) fn store(error: &StorageError) -> Self {
+        let title = "The store does not answer";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, STORE_UNAVAILABLE, title, error.to_string())
     }
 
     /// Adds why the server that was asked for does not run.

@@ -9,6 +9,7 @@ use axum::extract::State;
 use futures::future::join_all;
 use ostler_http::{EventCounts, ServerHandle};
 use ostler_scope::{Closed, Scope};
+use ostler_store::SqliteStorage;
 use ostler_switchboard::Switchboard;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
@@ -32,6 +33,8 @@ pub(super) struct Replacement {
     estates: Vec<Estate>,
     /// How long an attempt may take.
     within: Duration,
+    /// The store, which a successor opens too.
+    database: Option<SqliteStorage>,
     leaving: Leaving,
     /// The whole of Ostler: the attempt runs in it, and is given up when it halts.
     root: Scope,
@@ -77,12 +80,16 @@ pub(super) struct Means {
     pub(super) program: Option<Program>,
     pub(super) estates: Vec<Estate>,
     pub(super) within: Duration,
+    /// The store, which a successor opens too.
+    pub(super) database: Option<SqliteStorage>,
 }
 
 /// Who stops accepting when a successor is in charge.
 #[derive(Debug)]
 pub(super) struct Leaving {
     pub(super) switchboards: Vec<Switchboard>,
+    /// The listeners of the endpoint.
+    pub(super) mcp: Vec<ServerHandle>,
     /// The admin API's own.
     pub(super) listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
 }
@@ -92,7 +99,7 @@ impl Leaving {
     async fn leave(&self) {
         let switchboards = self.switchboards.iter().map(Switchboard::server);
         let own = self.listeners.get().into_iter().flatten().map(|(server, _)| server);
-        let servers = switchboards.chain(own);
+        let servers = switchboards.chain(&self.mcp).chain(own);
         if timeout(LEAVING, join_all(servers.map(ServerHandle::retire))).await.is_err() {
             tracing::warn!("connections that were accepted before still wait for a thread to serve them");
         }
@@ -107,11 +114,12 @@ impl Replacement {
         draining: &Arc<Draining>,
         watch: &Arc<Watch>,
     ) -> Arc<Self> {
-        let Means { program, estates, within } = means;
+        let Means { program, estates, within, database } = means;
         Arc::new(Self {
             program,
             estates,
             within,
+            database,
             leaving,
             root: root.clone(),
             draining: Arc::clone(draining),
@@ -180,6 +188,9 @@ impl Replacement {
 
     async fn attempt(&self, program: &Program) -> Result<Replaced, NotReplaced> {
         service_manager::reloading();
+        if let Some(Err(error)) = self.database.as_ref().map(SqliteStorage::share) {
+            tracing::warn!(%error, "the store cannot be shared with a successor");
+        }
         let outcome = match Attempt::begin(program, &self.estates, self.within) {
             Ok(attempt) => {
                 let pid = attempt.pid();
@@ -209,6 +220,9 @@ impl Replacement {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
                 self.watch.tell(EventDetail::ReplacementFailed { error: reason.clone() });
                 service_manager::not_replaced(&reason);
+                if let Some(Err(error)) = self.database.as_ref().map(SqliteStorage::claim) {
+                    tracing::warn!(%error, "the store is still shared");
+                }
                 self.set(Stage::Alone);
                 let configuration = matches!(error, ReplaceError::Refused { configuration: true, .. });
                 Err(NotReplaced { reason, configuration })

@@ -39,6 +39,9 @@ pub(super) fn run(path: Option<&Path>) -> Result<ExitCode, Failure> {
     for address in &config.switchboard.tls_listen {
         text.push_str(&format!("  switchboard  {}\n", served::encrypted_url(address)));
     }
+    for address in &config.mcp.listen {
+        text.push_str(&format!("  mcp          {}\n", served::mcp_url(address)));
+    }
     for address in &config.admin.listen {
         text.push_str(&format!("  admin        {}\n", served::url(address)));
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ostler_config::{Builtin, Config, Origin, Target};
+use ostler_config::{Builtin, Config, Origin, Target, ToolSet};
 use ostler_net::{Address, HostPattern};
 
 use super::paint::{Paint, Style};
@@ -21,6 +21,8 @@ pub(super) struct Greeting<'a> {
     /// The same with TLS.
     pub(super) encrypted: Vec<Address>,
     pub(super) admins: Vec<Address>,
+    /// Where the endpoint listens.
+    pub(super) mcp: Vec<Address>,
 }
 
 impl Greeting<'_> {
@@ -35,6 +37,9 @@ impl Greeting<'_> {
         }
         for address in &self.encrypted {
             text.push_str(&format!("  switchboard  {}\n", served::encrypted_url(address)));
+        }
+        for address in &self.mcp {
+            text.push_str(&format!("  mcp          {}\n", served::mcp_url(address)));
         }
         for address in &self.admins {
             text.push_str(&format!("  admin        {}\n", served::url(address)));
@@ -88,6 +93,10 @@ impl Greeting<'_> {
                 }
             }
         }
+        if self.config.mcp.tools.contains(&ToolSet::Demo) {
+            let call = self.with_configuration("call book_flight");
+            tries.push((call, "a tool that asks before it answers"));
+        }
         tries.push((self.ostler("ps"), "what runs, and why"));
         tries.push((self.ostler("events"), "what happens, as it happens"));
         tries
@@ -96,14 +105,21 @@ impl Greeting<'_> {
     /// A command line that finds this Ostler.
     fn ostler(&self, command: &str) -> String {
         let configured = self.config.admin.listen.first();
-        match (self.admins.first(), self.origin) {
-            (Some(address), _) if configured != Some(address) => {
+        match self.admins.first() {
+            Some(address) if configured != Some(address) => {
                 format!("ostler {command} --admin {address}")
             }
-            (_, Origin::File(path)) if path.as_os_str() != "ostler.toml" => {
+            _ => self.with_configuration(command),
+        }
+    }
+
+    /// A command line that reads the same configuration.
+    fn with_configuration(&self, command: &str) -> String {
+        match self.origin {
+            Origin::File(path) if path.as_os_str() != "ostler.toml" => {
                 format!("ostler {command} --config {}", path.display())
             }
-            (_, Origin::File(_) | Origin::Quickstart) => format!("ostler {command}"),
+            Origin::File(_) | Origin::Quickstart => format!("ostler {command}"),
         }
     }
 }
@@ -152,6 +168,7 @@ mod tests {
             switchboards: Vec::new(),
             encrypted: Vec::new(),
             admins: vec!["127.0.0.1:4000".parse().unwrap()],
+            mcp: Vec::new(),
         };
         assert_eq!(greeting.ostler("ps"), "ostler ps --admin 127.0.0.1:4000");
         let fixed = Config::parse("[admin]\nlisten = \"127.0.0.1:4000\"", "x.toml").unwrap();

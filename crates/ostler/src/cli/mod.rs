@@ -1,5 +1,6 @@
 //! The command line.
 
+mod call;
 mod check;
 mod client;
 mod drain;
@@ -15,9 +16,11 @@ mod ps;
 mod replace;
 mod schema;
 mod served;
+mod sessions;
 mod sse;
 mod stop;
 mod table;
+mod terminal;
 mod up;
 mod words;
 
@@ -35,6 +38,9 @@ const CONFIGURATION: u8 = 2;
 
 /// The exit code when a drain deadline passed and responses were cut.
 const DRAIN_TIMED_OUT: u8 = 3;
+
+/// The exit code after Ctrl+C.
+const INTERRUPTED: u8 = 130;
 
 /// What every command's help ends with.
 const EXIT_CODES: &str = "\
@@ -87,6 +93,34 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// List the calls of tools that wait for answers or go on by themselves.
+    Sessions {
+        #[command(flatten)]
+        target: Target,
+        /// Also those that have ended and whose results are still kept.
+        #[arg(long)]
+        all: bool,
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Cancel a session.
+    Cancel {
+        /// Its id in `ostler sessions`.
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Run a tool in this terminal: what it asks is asked here.
+    Call {
+        /// The tool's name.
+        tool: String,
+        /// Its arguments as a JSON object. Default: what it needs is asked for.
+        arguments: Option<String>,
+        /// Print the whole result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Let another process of the same program, which may be a newer one, take over with the same sockets.
     Replace {
         #[command(flatten)]
@@ -115,6 +149,13 @@ pub fn run() -> ExitCode {
             ask(&target, config, async |client| events::run(client, after, json).await)
         }
         Command::Stop { key, target } => ask(&target, config, async |client| stop::run(client, &key).await),
+        Command::Sessions { target, all, json } => {
+            ask(&target, config, async |client| sessions::list(client, all, json).await)
+        }
+        Command::Cancel { id, target } => {
+            ask(&target, config, async |client| sessions::cancel(client, &id).await)
+        }
+        Command::Call { tool, arguments, json } => call::run(config, &tool, arguments, json),
         Command::Replace { target } => ask(&target, config, async |client| replace::run(client).await),
         Command::Drain { target, deadline } => {
             ask(&target, config, async |client| drain::run(client, deadline).await)

@@ -31,6 +31,14 @@ pub(super) fn url(address: &Address) -> String {
     }
 }
 
+/// Where the endpoint is.
+pub(super) fn mcp_url(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => format!("http://{address}/mcp"),
+        Address::Unix(_) => address.to_string(),
+    }
+}
+
 /// The same for a listener with TLS.
 pub(super) fn encrypted_url(address: &Address) -> String {
     match address {

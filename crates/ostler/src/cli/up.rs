@@ -20,6 +20,7 @@ use super::paint::Paint;
 use super::{DRAIN_TIMED_OUT, log};
 use crate::admin::chain;
 use crate::host::{Host, HostError, HostOptions, longest_end};
+use crate::mcp::Mcp;
 use crate::replace::{Program, Successor};
 use crate::service_manager;
 use crate::sockets::Sockets;
@@ -66,7 +67,7 @@ async fn up(scope: &Scope, loaded: &Loaded, beginning: Beginning) -> Result<Exit
     let Beginning { program, sockets, successor } = beginning;
     // From here on it does not end this process any more.
     let mut replace = signal(SignalKind::user_defined2())?;
-    let options = HostOptions { sockets, program, ..HostOptions::default() };
+    let options = HostOptions { sockets, program, successor: successor.is_some(), ..HostOptions::default() };
     let host = match (Host::start(scope, &loaded.config, options).await, successor) {
         (Ok(host), None) => {
             greet(loaded, &host);
@@ -131,6 +132,7 @@ fn greet(loaded: &Loaded, host: &Host) {
         switchboards: addresses(plain),
         encrypted: addresses(encrypted),
         admins: host.admin.addresses().cloned().collect(),
+        mcp: host.mcp.iter().flat_map(Mcp::addresses).cloned().collect(),
     };
     if print(&greeting.text(Paint::stdout())).is_err() {
         tracing::debug!("nobody reads the greeting");
@@ -207,6 +209,7 @@ fn explain(error: &ScopeError) -> Failure {
         HostError::Sockets(_) => failure.help(
             "`switchboard.listen`, `switchboard.tls_listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
         ),
+        HostError::Data(_) => failure.help("`[store]` says where it is, and with `url = \"memory:\"` nothing is kept"),
         HostError::Certificate(_)
         | HostError::Command(_)
         | HostError::Launcher(_)

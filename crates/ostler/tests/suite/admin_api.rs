@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::binary::Ostler;
 use crate::raw::{Events, Stuck, admin, get, open};
+use crate::tools;
 
 const ANY: &str = "[[server]]\nhost = \"*.localhost\"\nbuiltin = \"echo\"\n";
 const BROKEN: &str = "[[server]]\nhost = \"broken.localhost\"\n\
@@ -18,7 +19,7 @@ const BROKEN: &str = "[[server]]\nhost = \"broken.localhost\"\n\
 
 #[test]
 fn every_documented_path_answers_as_documented() {
-    let ostler = Ostler::serve(ANY);
+    let ostler = Ostler::serve(&format!("{ANY}[mcp]\nlisten = \"127.0.0.1:0\"\ntools = [\"demo\"]\n"));
     let document = admin(ostler.admin, "GET", "/openapi.json").with(200).json();
     let mut asked = Vec::new();
     // The drain is the end of the rest.
@@ -28,6 +29,7 @@ fn every_documented_path_answers_as_documented() {
             for (method, operation) in operations.as_object().unwrap() {
                 get(ostler.switchboard, "a.localhost", "/").with(200);
                 let (method, path) = (method.to_uppercase(), path.replace("{key}", "a.localhost"));
+                let path = if path.contains("{id}") { path.replace("{id}", &waiting(&ostler)) } else { path };
                 asked.push(format!("{method} {path}"));
                 if path == "/events" {
                     // It has no end to wait for.
@@ -41,8 +43,16 @@ fn every_documented_path_answers_as_documented() {
             }
         }
     }
-    assert!(asked.len() >= 11, "{asked:?}");
+    assert!(asked.len() >= 14, "{asked:?}");
     assert_eq!(ostler.end().0, Some(0));
+}
+
+/// The id of a session that waits for an answer.
+fn waiting(ostler: &Ostler) -> String {
+    let arguments = serde_json::json!({ "arguments": { "name": "notes.txt" } });
+    tools::call(tools::endpoint(ostler), "confirm_delete", arguments);
+    let sessions = admin(ostler.admin, "GET", "/sessions").with(200).json();
+    sessions[0]["id"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -107,7 +117,7 @@ fn a_failure_is_told_with_the_last_words_of_the_child_on_the_admin_side_only() {
 fn child() -> String {
     format!(
         "[[server]]\nhost = \"child.localhost\"\nready = \"/health\"\ncwd = \"/\"\ncommand = [\"sh\", \"-c\", \"\"\"\n\
-         OSTLER_SWITCHBOARD__LISTEN=127.0.0.1:$PORT OSTLER_ADMIN__LISTEN=127.0.0.1:0 \
+         OSTLER_SWITCHBOARD__LISTEN=127.0.0.1:$PORT OSTLER_ADMIN__LISTEN=127.0.0.1:0 OSTLER_MCP__LISTEN=[] \
          OSTLER_SWITCHBOARD__DEFAULT_HOST=a.localhost exec {} up\"\"\"]\n",
         env!("CARGO_BIN_EXE_ostler")
     )

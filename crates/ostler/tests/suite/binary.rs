@@ -278,7 +278,9 @@ fn command_of(program: &str, directory: &Path) -> Command {
     for (name, _) in ours {
         command.env_remove(name);
     }
-    command.current_dir(directory).stdin(Stdio::null());
+    // What it keeps on disk is the test's too.
+    command.current_dir(directory).env("XDG_DATA_HOME", directory).env_remove("STATE_DIRECTORY");
+    command.stdin(Stdio::null());
     command
 }
 

@@ -31,7 +31,7 @@ fn children_are_asked_to_end_before_they_are_made_to() {
     let ostler = Ostler::serve(&format!(
         "[[server]]\nhost = \"child.localhost\"\nready = \"/health\"\ncwd = \"/\"\ncommand = [\"sh\", \"-c\", \"\"\"\n\
          trap 'wait; echo goodbye' TERM\n\
-         OSTLER_SWITCHBOARD__LISTEN=127.0.0.1:$PORT OSTLER_ADMIN__LISTEN=127.0.0.1:0 \
+         OSTLER_SWITCHBOARD__LISTEN=127.0.0.1:$PORT OSTLER_ADMIN__LISTEN=127.0.0.1:0 OSTLER_MCP__LISTEN=[] \
          OSTLER_SWITCHBOARD__DEFAULT_HOST=a.localhost {} up & wait\"\"\"]\n",
         env!("CARGO_BIN_EXE_ostler")
     ));
@@ -106,9 +106,15 @@ fn the_greeting_is_the_output_and_the_log_is_not() {
 
 #[test]
 fn without_a_configuration_the_quickstart_is_served() {
-    let listen = [("OSTLER_SWITCHBOARD__LISTEN", "127.0.0.1:0"), ("OSTLER_ADMIN__LISTEN", "127.0.0.1:0")];
+    let listen = [
+        ("OSTLER_SWITCHBOARD__LISTEN", "127.0.0.1:0"),
+        ("OSTLER_ADMIN__LISTEN", "127.0.0.1:0"),
+        ("OSTLER_MCP__LISTEN", "127.0.0.1:0"),
+    ];
     let ostler = Ostler::up(Directory::new(), &["up"], &listen);
-    assert!(ostler.greeting.contains("quickstart"), "{}", ostler.greeting);
+    for words in ["quickstart", "/mcp\n", "ostler call book_flight"] {
+        assert!(ostler.greeting.contains(words), "no {words:?} in\n{}", ostler.greeting);
+    }
     get(ostler.switchboard, "any-name.localhost", "/").with(200);
     ostler.ask(&["ps"]).with(0).says("any-name.localhost");
 }

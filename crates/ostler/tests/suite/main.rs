@@ -25,3 +25,5 @@ mod runtime;
 mod smuggling;
 mod stage;
 mod streams;
+mod tools;
+mod tools_call;

@@ -27,7 +27,9 @@ CREATE TABLE sessions (
     wake INTEGER,
     detached INTEGER NOT NULL,
     -- How many of its entries only a replay needs.
-    replay_only INTEGER NOT NULL
+    replay_only INTEGER NOT NULL,
+    -- When its last entry was written.
+    updated INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_expires ON sessions (expires);
@@ -43,6 +45,8 @@ CREATE TABLE entries (
     session BLOB NOT NULL REFERENCES sessions ON DELETE CASCADE,
     seq INTEGER NOT NULL,
     replay_only INTEGER NOT NULL,
+    -- When it was written.
+    at INTEGER NOT NULL,
     -- The event as JSON, byte for byte.
     event BLOB NOT NULL,
     PRIMARY KEY (session, seq)

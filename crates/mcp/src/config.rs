@@ -1,0 +1,49 @@
+//! What an endpoint is called, and its bounds.
+
+use std::time::Duration;
+
+/// What an endpoint is called, and its bounds.
+#[derive(Debug, Clone)]
+pub struct EndpointConfig {
+    /// The path that it answers at.
+    pub path: String,
+    /// The name of the server, for clients.
+    pub name: String,
+    /// Its version, for clients.
+    pub version: String,
+    /// How the server is best used, for models.
+    pub instructions: Option<String>,
+    /// The hosts that requests may be for, besides the names of this machine's loopback, in lower case and without a port. Others
+    /// are refused, so that a web page cannot reach the endpoint by a name that it has made lead here.
+    pub hosts: Vec<String>,
+    /// The origins of web pages that may use the endpoint, besides those served from loopback, such as `https://app.example`.
+    pub origins: Vec<String>,
+    /// How long clients may take lists for true.
+    pub list_ttl: Duration,
+    /// How long a client may come back with the state of a round.
+    pub state_ttl: Duration,
+    /// How long a response may be silent before the client is told that it goes on.
+    pub heartbeat: Duration,
+    /// How often clients should look what has become of a task.
+    pub poll_interval: Duration,
+    /// Progress and log messages that wait for a client before the tool does.
+    pub events_buffer: usize,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            path: "/mcp".into(),
+            name: "ostler".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            instructions: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            list_ttl: Duration::from_secs(60),
+            state_ttl: Duration::from_hours(24),
+            heartbeat: Duration::from_secs(15),
+            poll_interval: Duration::from_secs(1),
+            events_buffer: 32,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The endpoint: from an HTTP request to a message, and from an answer to a response.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http_body_util::BodyExt;
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::service::{Service, service_fn};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use ostler_http::{BodyError, Connection, RequestBody};
+use ostler_tools::Sessions;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::ResponseBody;
+use crate::error::RpcError;
+use crate::keys::KeyRing;
+use crate::methods::{self, Exchange};
+use crate::reply::{self, Answer, Results};
+use crate::stream::{CallStream, Told};
+use crate::{EndpointConfig, origin, wire};
+
+/// Answers requests of the protocol.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(crate) sessions: Sessions,
+    pub(crate) keys: KeyRing,
+    pub(crate) config: EndpointConfig,
+    pub(crate) results: Results,
+}
+
+/// What becomes of a request.
+pub(crate) enum Outcome {
+    /// An answer that may take a while, and what is told meanwhile.
+    Answer(BoxFuture<'static, Answer>, Option<Told>),
+    /// A stream that has no end of its own.
+    Stream(ResponseBody),
+}
+
+impl Endpoint {
+    /// An endpoint for the tools of `sessions`, which seals with `keys`.
+    #[must_use]
+    pub fn new(sessions: Sessions, keys: KeyRing, config: EndpointConfig) -> Self {
+        let results = Results::new(&config);
+        Self { sessions, keys, config, results }
+    }
+
+    /// The sessions behind it.
+    #[must_use]
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The service of one connection.
+    pub fn service(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+    ) -> impl Service<
+        Request<RequestBody>,
+        Response = Response<ResponseBody>,
+        Error = Infallible,
+        Future: Send + 'static,
+    >
+    + Send
+    + 'static
+    + use<> {
+        let (endpoint, draining) = (Arc::clone(self), connection.draining().clone());
+        service_fn(move |request| {
+            let (endpoint, draining) = (Arc::clone(&endpoint), draining.clone());
+            async move { Ok(endpoint.handle(request, draining).await) }
+        })
+    }
+
+    /// Answers one request. Streams that have no end of their own end when `draining` fires.
+    ///
+    /// Dropped, with the response or before there is one, the call is cut off: see
+    /// [`Sessions::call`](ostler_tools::Sessions::call) and [`Sessions::answer`](ostler_tools::Sessions::answer).
+    pub async fn handle(
+        self: &Arc<Self>,
+        request: Request<RequestBody>,
+        draining: CancellationToken,
+    ) -> Response<ResponseBody> {
+        let (head, body) = request.into_parts();
+        if head.uri.path() != self.config.path {
+            return plain(StatusCode::NOT_FOUND, "there is nothing here");
+        }
+        if !origin::is_allowed(&self.config, &head.uri, &head.headers) {
+            return plain(StatusCode::FORBIDDEN, "this host or origin is not allowed here");
+        }
+        if head.method != Method::POST {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "requests are sent by POST");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return response;
+        }
+        if !is_json(&head.headers) {
+            return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body has to be application/json");
+        }
+        let Some(accepts) = Accepts::read(&head.headers) else {
+            return plain(
+                StatusCode::NOT_ACCEPTABLE,
+                "the client has to accept application/json or text/event-stream",
+            );
+        };
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            // The server answers what is too large or too slow itself.
+            Err(BodyError::TooLarge | BodyError::TooSlow | BodyError::Broken(_)) => {
+                return plain(StatusCode::BAD_REQUEST, "the body did not come whole");
+            }
+        };
+        let outcome = match wire::read(&body) {
+            Err((id, error)) => return respond(reply::error(id, &error)),
+            Ok(incoming) => match incoming.id {
+                // A notification: none of those that there are says anything here.
+                None => return empty(StatusCode::ACCEPTED),
+                Some(_) => {
+                    let exchange = Exchange {
+                        endpoint: Arc::clone(self),
+                        headers: head.headers,
+                        body: body.clone(),
+                        draining,
+                    };
+                    methods::dispatch(exchange, incoming, accepts.events)
+                }
+            },
+        };
+        match outcome {
+            Outcome::Stream(body) => stream(body),
+            Outcome::Answer(call, told) => self.answer(call, told, accepts).await,
+        }
+    }
+
+    async fn answer(
+        &self,
+        mut call: BoxFuture<'static, Answer>,
+        mut told: Option<Told>,
+        accepts: Accepts,
+    ) -> Response<ResponseBody> {
+        // Most calls are answered at once, and need no timer.
+        if let Some(answer) = call.as_mut().now_or_never() {
+            return self.first(answer, told, accepts);
+        }
+        if !accepts.events {
+            return respond(call.await);
+        }
+        let mut silence = Box::pin(tokio::time::sleep(self.config.heartbeat));
+        let first = poll_fn(|cx| {
+            if let Some(told) = &mut told
+                && let Poll::Ready(Some(event)) = told.poll(cx)
+            {
+                return Poll::Ready(First::Event(event));
+            }
+            if let Poll::Ready(answer) = call.poll_unpin(cx) {
+                return Poll::Ready(First::Answer(answer));
+            }
+            silence.poll_unpin(cx).map(|()| First::Event(Bytes::from_static(crate::stream::HEARTBEAT)))
+        });
+        match first.await {
+            First::Answer(answer) => self.first(answer, told, accepts),
+            First::Event(event) => {
+                let heartbeat = self.config.heartbeat;
+                stream(ResponseBody::events(CallStream::new(call, told, Some(event), heartbeat)))
+            }
+        }
+    }
+
+    /// The response whose answer is there before anything else. What was told before it is sent before it.
+    fn first(&self, answer: Answer, told: Option<Told>, accepts: Accepts) -> Response<ResponseBody> {
+        match told {
+            Some(told) if accepts.events && !told.events.is_empty() => {
+                let call = std::future::ready(answer).boxed();
+                stream(ResponseBody::events(CallStream::new(call, Some(told), None, self.config.heartbeat)))
+            }
+            _ if accepts.json => respond(answer),
+            _ => {
+                let call = std::future::ready(answer).boxed();
+                stream(ResponseBody::events(CallStream::new(call, None, None, self.config.heartbeat)))
+            }
+        }
+    }
+}
+
+/// What comes first.
+enum First {
+    Answer(Answer),
+    Event(Bytes),
+}
+
+/// What a client can read.
+#[derive(Debug, Clone, Copy)]
+struct Accepts {
+    json: bool,
+    events: bool,
+}
+
+impl Accepts {
+    /// None if it can read nothing of what is sent here.
+    fn read(headers: &HeaderMap) -> Option<Self> {
+        let mut accepts = Self { json: false, events: false };
+        let mut any = false;
+        for value in headers.get_all(ACCEPT) {
+            any = true;
+            for range in value.to_str().ok()?.split(',') {
+                match range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+                    "application/json" | "application/*" => accepts.json = true,
+                    "text/event-stream" | "text/*" => accepts.events = true,
+                    "*/*" => accepts = Self { json: true, events: true },
+                    _ => {}
+                }
+            }
+        }
+        if !any {
+            return Some(Self { json: true, events: true });
+        }
+        (accepts.json || accepts.events).then_some(accepts)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    })
+}
+
+fn respond(answer: Answer) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(answer.message));
+    *response.status_mut() = answer.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn stream(body: ResponseBody) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Proxies that know this do not wait for more.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+fn plain(status: StatusCode, reason: &'static str) -> Response<ResponseBody> {
+    let error = RpcError { status, ..RpcError::invalid_request(reason) };
+    respond(reply::error(None, &error))
+}
+
+fn empty(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,47 @@
+//! The Model Context Protocol over HTTP: one endpoint for durable tools.
+//!
+//! An [`Endpoint`] speaks revision [2026-07-28](https://modelcontextprotocol.io/specification/2026-07-28): every request stands for
+//! itself. What a tool asks goes out as the result of the call, together with a sealed `requestState`; the client repeats the call
+//! with its answers, and the tool goes on where it was.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use ostler_http::{Discard, ServerConfig, serve};
+//! use ostler_mcp::{Endpoint, EndpointConfig, KeyRing};
+//! use ostler_tools::{MemoryStorage, Sessions, SessionsConfig, Tools};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scope = ostler_scope::Scope::root("app").open()?;
+//! let sessions = Sessions::start(&scope, Tools::new(), MemoryStorage::new(), SessionsConfig::default())?;
+//! let endpoint = Arc::new(Endpoint::new(sessions, KeyRing::ephemeral(), EndpointConfig::default()));
+//! let listener = ostler_net::Listener::bind(&"127.0.0.1:0".parse()?).await?;
+//! let server = serve(&scope, "mcp", listener, ServerConfig::default(), Discard, move |connection: &Arc<_>| {
+//!     endpoint.service(connection)
+//! })?;
+//! # drop(server);
+//! # scope.halt().await;
+//! # Ok(()) }
+//! ```
+#![forbid(unsafe_code)]
+
+mod body;
+mod config;
+mod endpoint;
+mod error;
+mod headers;
+mod keys;
+mod meta;
+mod methods;
+mod origin;
+mod reply;
+mod state;
+mod stream;
+mod wire;
+
+pub use body::ResponseBody;
+pub use config::EndpointConfig;
+pub use endpoint::Endpoint;
+pub use keys::{KeyError, KeyRing};
+
+/// The revision of the protocol that this endpoint speaks.
+pub const PROTOCOL_VERSION: &str = "2026-07-28";

@@ -1,0 +1,113 @@
+//! The endpoint of the Model Context Protocol, and the sessions behind it.
+
+use std::sync::Arc;
+
+use ostler_config::{Config, ToolSet};
+use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
+use ostler_mcp::{Endpoint, EndpointConfig, KeyRing};
+use ostler_net::{Address, Listener};
+use ostler_scope::{Closed, Scope};
+use ostler_tools::{JournalStorage, Sessions, SessionsConfig, Tools};
+
+use crate::demo;
+
+/// The running endpoint.
+#[derive(Clone, Debug)]
+pub struct Mcp {
+    sessions: Sessions,
+    listeners: Vec<ServerHandle>,
+}
+
+impl Mcp {
+    /// Serves the tools that `config` names on `listeners`, journaled in `storage`.
+    pub(crate) fn start(
+        scope: &Scope,
+        listeners: Vec<Listener>,
+        config: &Config,
+        storage: Arc<dyn JournalStorage>,
+        keys: KeyRing,
+        in_charge: bool,
+    ) -> Result<Self, ServeError> {
+        let sessions = sessions(scope, config, storage, in_charge)?;
+        let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, endpoint_config(config)));
+        let mut servers = Vec::new();
+        for listener in listeners {
+            let name = format!("mcp {}", listener.address());
+            let bounds = ServerConfig {
+                max_connections: config.mcp.max_connections,
+                drain_timeout: config.mcp.drain_timeout,
+                ..crate::host::bounds(&config.mcp.bounds)
+            };
+            let endpoint = Arc::clone(&endpoint);
+            let observer = Tracing.and(EventCounts::default());
+            let make = move |connection: &Arc<_>| endpoint.service(connection);
+            servers.push(serve(scope, name, listener, bounds, observer, make)?);
+        }
+        Ok(Self { sessions, listeners: servers })
+    }
+
+    /// The sessions behind it.
+    #[must_use]
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// What serves it.
+    pub(crate) fn listeners(&self) -> &[ServerHandle] {
+        &self.listeners
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.listeners.iter().map(ServerHandle::address)
+    }
+}
+
+/// The sessions of the tools that `config` names.
+pub(crate) fn sessions(
+    scope: &Scope,
+    config: &Config,
+    storage: Arc<dyn JournalStorage>,
+    in_charge: bool,
+) -> Result<Sessions, Closed> {
+    let fence = ostler_tools::Fence::LOCAL;
+    let bounds = SessionsConfig { in_charge, ..sessions_config(config) };
+    Sessions::start_with(scope, tools(&config.mcp.tools), storage, fence, bounds)
+}
+
+/// The tools of `sets`, each set once.
+pub(crate) fn tools(sets: &[ToolSet]) -> Tools {
+    let mut tools = Tools::new();
+    if sets.contains(&ToolSet::Demo) {
+        tools = tools.and(demo::tools());
+    }
+    tools
+}
+
+fn sessions_config(config: &Config) -> SessionsConfig {
+    let tools = &config.tools;
+    SessionsConfig {
+        ttl: tools.ttl,
+        keep_results: tools.keep_results,
+        max_sessions: tools.max_sessions,
+        max_sessions_per_principal: tools.max_sessions_per_principal,
+        max_parked_bytes: tools.max_parked_bytes,
+        wind_down: tools.wind_down,
+        task_after: tools.task_after,
+        upkeep_interval: tools.upkeep_interval,
+        in_charge: true,
+    }
+}
+
+fn endpoint_config(config: &Config) -> EndpointConfig {
+    let mcp = &config.mcp;
+    EndpointConfig {
+        hosts: mcp.allowed_hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+        list_ttl: mcp.list_ttl,
+        state_ttl: config.tools.ttl,
+        heartbeat: mcp.heartbeat,
+        poll_interval: mcp.poll_interval,
+        events_buffer: mcp.events_buffer,
+        ..EndpointConfig::default()
+    }
+}

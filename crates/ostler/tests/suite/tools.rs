@@ -1,0 +1,154 @@
+//! The demo tools at the endpoint of a whole Ostler: over restarts, replacements and kills.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::binary::{Directory, Ostler};
+use crate::lineage::{adopt_orphans, replace};
+use crate::raw::admin;
+
+const LISTEN: [(&str, &str); 3] = [
+    ("OSTLER_SWITCHBOARD__LISTEN", "127.0.0.1:0"),
+    ("OSTLER_ADMIN__LISTEN", "127.0.0.1:0"),
+    ("OSTLER_MCP__LISTEN", "127.0.0.1:0"),
+];
+
+fn up(directory: Directory) -> Ostler {
+    Ostler::up(directory, &["up"], &LISTEN)
+}
+
+/// Where the endpoint listens.
+pub(crate) fn endpoint(ostler: &Ostler) -> SocketAddr {
+    let line = ostler.greeting.lines().find(|line| line.trim_start().starts_with("mcp")).unwrap();
+    line.split_once("http://").unwrap().1.trim_end_matches("/mcp").parse().unwrap()
+}
+
+/// Calls a tool of a client that answers forms and asks its model, and gives the result.
+pub(crate) fn call(address: SocketAddr, tool: &str, mut params: Value) -> Value {
+    params["name"] = tool.into();
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { "elicitation": {}, "sampling": {} },
+    });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: application/json\r\n\
+         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    let message: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert!(message.get("result").is_some(), "{message}");
+    message["result"].clone()
+}
+
+fn trip() -> Value {
+    json!({ "from": "Berlin", "to": "Rome", "date": "2026-12-24" })
+}
+
+/// The answers to what `asked` asks.
+fn answers(asked: &Value) -> Value {
+    let answer = |key: &str| match key {
+        "pickFlight" => json!({ "action": "accept", "content": { "flight": "RO243" } }),
+        "pickSeat" => json!({ "action": "accept", "content": { "seat": "window", "meal": true } }),
+        "tip" => json!({
+            "role": "assistant", "content": { "type": "text", "text": "the old town" }, "model": "test" }),
+        other => panic!("nobody asks {other}"),
+    };
+    asked["inputRequests"].as_object().unwrap().keys().map(|key| (key.clone(), answer(key))).collect()
+}
+
+/// Calls again with what `asked` wants.
+fn go_on(address: SocketAddr, asked: &Value) -> Value {
+    let params = json!({
+        "arguments": trip(), "requestState": asked["requestState"], "inputResponses": answers(asked) });
+    call(address, "book_flight", params)
+}
+
+fn assert_booked(result: &Value) {
+    let booking = &result["structuredContent"];
+    assert_eq!(
+        [&booking["flight"], &booking["seat"], &booking["meal"], &booking["tip"]],
+        [&json!("RO243"), &json!("window"), &json!(true), &json!("the old town")],
+        "{result}"
+    );
+}
+
+#[test]
+fn a_booking_goes_on_after_a_kill_between_each_of_its_rounds() {
+    let ostler = up(Directory::new());
+    let first = call(endpoint(&ostler), "book_flight", json!({ "arguments": trip() }));
+    assert_eq!(first["resultType"], "input_required");
+    let sessions = admin(ostler.admin, "GET", "/sessions").with(200).json();
+    assert_eq!(sessions[0]["questions"][0]["key"], "pickFlight");
+    assert_eq!(sessions[0]["questions"][0]["params"]["_meta"]["dev.ostler/context"][0]["number"], "RO117");
+
+    let directory = killed(ostler);
+    let ostler = up(directory);
+    let second = go_on(endpoint(&ostler), &first);
+    assert_eq!(second["inputRequests"].as_object().unwrap().len(), 2);
+
+    let directory = killed(ostler);
+    let ostler = up(directory);
+    let booked = go_on(endpoint(&ostler), &second);
+    assert_booked(&booked);
+
+    // The last reply may have been lost too.
+    let directory = killed(ostler);
+    let ostler = up(directory);
+    assert_eq!(go_on(endpoint(&ostler), &second)["structuredContent"], booked["structuredContent"]);
+}
+
+/// Kills it as hard as that can be done.
+fn killed(ostler: Ostler) -> Directory {
+    ostler.signal(Signal::KILL);
+    ostler.end_with_directory().2
+}
+
+#[test]
+fn a_booking_goes_on_in_a_successor() {
+    adopt_orphans();
+    let ostler = up(Directory::new());
+    let address = endpoint(&ostler);
+    let first = call(address, "book_flight", json!({ "arguments": trip() }));
+    let successor = replace(&ostler);
+    let second = go_on(address, &first);
+    let booked = go_on(address, &second);
+    assert_booked(&booked);
+    drop(successor);
+}
+
+#[test]
+fn a_session_is_listed_and_cancelled() {
+    let ostler = up(Directory::new());
+    let asked = call(endpoint(&ostler), "confirm_delete", json!({ "arguments": { "name": "notes.txt" } }));
+    assert_eq!(asked["resultType"], "input_required");
+    ostler.ask(&["sessions"]).with(0).says("confirm_delete").says("input_required").says("confirm");
+    let listed = ostler.ask(&["sessions", "--json"]).with(0);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    let id = listed[0]["id"].as_str().unwrap();
+    ostler.ask(&["cancel", id]).with(0).says("cancelled");
+    ostler.ask(&["cancel", id]).with(1).complains("no session").complains("ostler sessions");
+    ostler.ask(&["cancel", "../drain"]).with(1).complains("no session");
+    ostler.ask(&["sessions"]).with(0).says("no sessions wait");
+    ostler.ask(&["sessions", "--all"]).with(0).says("cancelled");
+}
+
+#[test]
+fn a_second_ostler_on_the_same_store_is_refused_and_says_why() {
+    let ostler = up(Directory::new());
+    let store = ostler.directory.path("ostler/ostler.db");
+    let other = Directory::new();
+    let url = format!("sqlite:{store}");
+    let variables: Vec<_> = LISTEN.into_iter().chain([("OSTLER_STORE__URL", url.as_str())]).collect();
+    other.run(&["up"], &variables).with(1).complains("in use by another Ostler").complains("[store]");
+}

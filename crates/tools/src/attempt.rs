@@ -1,0 +1,70 @@
+//! What each request brings of its own: who asks, what the client can answer, where progress goes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::event::{LogLevel, SessionEvent};
+
+/// One try to get on with a session: the request that began it, or one that brought answers.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Who asks. Only the one who began a session can go on with it.
+    pub principal: Arc<str>,
+    /// What the client declared to answer.
+    pub capabilities: Capabilities,
+    /// Where progress and log messages go. When it is full the tool waits; without it, they are kept for whoever asks later.
+    pub events: Option<mpsc::Sender<SessionEvent>>,
+    /// The least level of log messages that the client wants; None if it wants none.
+    pub log_level: Option<LogLevel>,
+}
+
+impl Attempt {
+    /// The attempt of somebody unknown whose client answers nothing.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            principal: Arc::from("anonymous"),
+            capabilities: Capabilities::default(),
+            events: None,
+            log_level: None,
+        }
+    }
+
+    /// With a client that answers those.
+    #[must_use]
+    pub const fn with(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+}
+
+/// Which questions a client answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Forms for the user.
+    pub elicit_form: bool,
+    /// Addresses that the user opens.
+    pub elicit_url: bool,
+    /// Questions to the model.
+    pub sample: bool,
+    /// Questions to the model with tools that it may use.
+    pub sample_tools: bool,
+    /// Where the client works.
+    pub roots: bool,
+    /// The client knows tasks: a call may go on without its request.
+    pub tasks: bool,
+}
+
+impl Capabilities {
+    /// All questions.
+    pub const ALL: Self = Self {
+        elicit_form: true,
+        elicit_url: true,
+        sample: true,
+        sample_tools: true,
+        roots: true,
+        tasks: false,
+    };
+}

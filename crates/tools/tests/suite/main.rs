@@ -1,0 +1,6 @@
+//! What tools, their contexts and sessions promise, through the public interface.
+
+mod crash;
+mod flight;
+mod order;
+mod rounds;
