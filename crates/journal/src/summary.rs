@@ -163,10 +163,10 @@ impl SummaryChange {
         }
     }
 
-    /// Whether more changes than the next place and the moment to wake.
+    /// Whether more changes than the next place, its moment and that to wake.
     #[must_use]
     pub const fn moves(&self) -> bool {
-        self.round.is_some() || self.expires.is_some() || self.phase.is_some() || self.detached
+        self.detached || self.round.is_some() || self.expires.is_some() || self.phase.is_some()
     }
 
     /// This change and, after it, `later`.

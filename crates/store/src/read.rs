@@ -205,3 +205,42 @@ fn damage(session: SessionId) -> String {
 fn damaged(session: SessionId, error: impl std::error::Error + Send + Sync + 'static) -> ReadError {
     ReadError::Damaged(StorageError::new(damage(session)).with_source(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+
+    use super::{COUNTS, DUE, EXPIRE, ListQuery, list};
+    use crate::schema;
+
+    #[tokio::test]
+    async fn nothing_is_found_by_looking_at_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ostler.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        schema::prepare(&path, &mut connection).await.unwrap();
+
+        let mut queries: Vec<String> = [DUE, EXPIRE, COUNTS].map(str::to_owned).into();
+        for (after, principal, unfinished) in (0..8).map(|bits| (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0)) {
+            let after = after.then(super::SessionId::unique);
+            let principal = principal.then(|| "ada".into());
+            // The first page of all is read in the order of the table itself, up to its limit.
+            if after.is_some() || principal.is_some() || unfinished {
+                queries.push(list(&ListQuery { after, principal, unfinished, limit: 100 }));
+            }
+        }
+        for query in queries {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let plan = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let plan = plan.join(", ");
+            // An index that has nothing but what is asked for may be gone through.
+            let whole =
+                plan.contains("SCAN") && !plan.contains("USING COVERING INDEX sessions_unfinished_principal");
+            assert!(!whole || plan.contains("USING INDEX sessions_unfinished"), "{query}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{query}: {plan}");
+        }
+    }
+}

@@ -102,9 +102,8 @@ const MOVES: Statement = Statement {
              AND coalesce((SELECT epoch FROM shards WHERE shard = v.column7), 1) = v.column8 THEN v.column3 END, \
              wake = v.column4, replay_only = replay_only + v.column5, updated = v.column6, \
              round = coalesce(v.column9, round), expires = coalesce(v.column10, expires), \
-             state = coalesce(v.column11, state), \
-             questions = CASE WHEN v.column11 IS NULL THEN questions ELSE v.column12 END, \
-             detached = max(detached, v.column13) \
+             detached = max(detached, v.column11), state = coalesce(v.column12, state), \
+             questions = CASE WHEN v.column12 IS NULL THEN questions ELSE v.column13 END \
              FROM (VALUES ",
     columns: 13,
     after: ") AS v WHERE sessions.session = v.column1;",
@@ -182,9 +181,9 @@ fn bind_move(to: &mut SqliteArguments, part: &&Part) -> Bound {
     };
     to.add(part.change.round.map(i64::from))?;
     to.add(part.change.expires.map(Timestamp::as_millis))?;
+    to.add(i64::from(part.change.detached))?;
     to.add(state)?;
-    to.add(open)?;
-    to.add(i64::from(part.change.detached))
+    to.add(open)
 }
 
 fn bind_fence(to: &mut SqliteArguments, fence: Fence) -> Bound {

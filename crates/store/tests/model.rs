@@ -31,7 +31,7 @@ struct Batch {
 fn batch() -> impl Strategy<Value = Batch> {
     let off = prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(-1)];
     let epoch = prop_oneof![6 => Just(1_u64), 1 => Just(2), 1 => Just(3)];
-    (0..6_usize, prop::collection::vec(0..7_u8, 1..4), off, epoch)
+    (0..6_usize, prop::collection::vec(0..8_u8, 1..4), off, epoch)
         .prop_map(|(session, kinds, off, epoch)| Batch { session, kinds, off, epoch })
 }
 
@@ -62,6 +62,7 @@ impl Sessions {
                 3 => writer.ask(next),
                 4 => writer.answer(next),
                 5 => writer.finish(),
+                6 => writer.detach(),
                 _ => writer.step("b"),
             });
         }

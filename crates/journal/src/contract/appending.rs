@@ -49,6 +49,8 @@ pub fn a_summary_is_its_entries_folded(store: Subject<'_>) -> BoxFuture<'_, ()> 
             ada.step("nap"),
             ada.ask(1),
             ada.answer(1),
+            ada.detach(),
+            ada.step("book"),
             ada.ask(2),
             ada.finish(),
         ];
@@ -59,7 +61,7 @@ pub fn a_summary_is_its_entries_folded(store: Subject<'_>) -> BoxFuture<'_, ()> 
         }
         // The same in one batch.
         let mut bob = Writer::of("bob");
-        let batch = vec![bob.begin(), bob.sleeping(9), bob.ask(1), bob.answer(1), bob.ask(2)];
+        let batch = vec![bob.begin(), bob.detach(), bob.sleeping(9), bob.ask(1), bob.answer(1), bob.ask(2)];
         let expected = folded(batch.iter().map(|(_, entry)| entry));
         store.append(batch).await.unwrap();
         assert_eq!(store.summary(bob.session).await.unwrap(), expected);

@@ -37,8 +37,8 @@ impl Writer {
 
     /// The next entry.
     pub fn entry(&mut self, event: EntryEvent) -> (Fence, Entry) {
-        let entry =
-            Entry { session: self.session, seq: self.next, at: Timestamp::from_millis(7), wake: None, event };
+        let at = at_place(self.next);
+        let entry = Entry { session: self.session, seq: self.next, at, wake: None, event };
         self.next = self.next.after(1);
         (self.fence, entry)
     }
@@ -74,6 +74,11 @@ impl Writer {
         self.entry(EntryEvent::Completed { op: op(OpKind::Step, name), outcome })
     }
 
+    /// From now on it goes on without a request.
+    pub fn detach(&mut self) -> (Fence, Entry) {
+        self.entry(EntryEvent::Detached)
+    }
+
     /// A round that closes with one question.
     pub fn ask(&mut self, round: u32) -> (Fence, Entry) {
         self.entry(EntryEvent::Asked { round, questions: vec![question("seat")] })
@@ -90,6 +95,12 @@ impl Writer {
         let keep = self.expires;
         self.entry(EntryEvent::Finished { end, keep })
     }
+}
+
+/// When the entry at that place is written: no two of a session at the same moment.
+#[must_use]
+pub fn at_place(place: Seq) -> Timestamp {
+    Timestamp::from_millis(7 + i64::from(place.number()))
 }
 
 /// An operation outside of any branch.
