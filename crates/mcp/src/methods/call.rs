@@ -86,6 +86,10 @@ async fn answer_call(
     let name = name.ok_or_else(|| RpcError::malformed(format!("`params` lacks `{member}`")))?;
     headers::check(&exchange.headers, "mcp-name", &name)?;
     let arguments = match params.arguments {
+        // A list would be read into a structure too, field by field.
+        Some(arguments) if !arguments.get().starts_with('{') => {
+            return Err(RpcError::malformed("`arguments` is not an object"));
+        }
         Some(arguments) => Json::from(arguments),
         None => ostler_tools::no_arguments(),
     };

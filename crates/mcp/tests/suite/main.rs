@@ -1,1 +1,9 @@
-//! x
+//! The endpoint, as clients meet it.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod conformance;
+#[path = "../../examples/conformance_server/offered/mod.rs"]
+mod offered;
+mod stage;
+mod states;
+mod wire;
