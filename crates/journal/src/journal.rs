@@ -45,6 +45,8 @@ pub(crate) struct Past {
     pub(crate) begun: HashMap<Op, Option<Timestamp>>,
     /// Questions that the open round asks.
     pub(crate) asked: HashSet<Op>,
+    /// Those of them that the code has not come to yet.
+    pub(crate) ahead: HashSet<Op>,
     /// Values that were taken.
     pub(crate) recorded: HashMap<Op, Json>,
 }
@@ -214,10 +216,10 @@ impl Journal {
         self.past.recorded.shrink_to_fit();
     }
 
-    /// Whether outcomes of the past are still to be delivered.
+    /// Whether the code has yet to come where it was: to the last outcome, and to all questions that are open.
     #[must_use]
-    pub const fn is_replaying(&self) -> bool {
-        self.past.outcomes > 0
+    pub fn is_replaying(&self) -> bool {
+        self.past.outcomes > 0 || !self.past.ahead.is_empty()
     }
 
     /// Notes that the code of branch `path` has come to an operation.
@@ -231,6 +233,7 @@ impl Journal {
         name: Arc<str>,
     ) -> Result<OpNumber, InvalidName> {
         let op = self.count(path, kind, name)?;
+        self.past.ahead.remove(&op);
         let until = self.past.begun.get(&op).copied().flatten();
         self.order += 1;
         let waiting = Waiting { op, order: self.order, request: None, until, outcome: None };
@@ -326,7 +329,7 @@ impl Journal {
     /// has nothing more to do: each outcome is followed up to the end before the next one comes.
     ///
     /// # Errors
-    /// [`Divergence`] if the next outcome of the past is of an operation that the tool has not come to.
+    /// [`Divergence`] if the next outcome of the past, or a question that is open, is of an operation that the tool has not come to.
     pub fn deliver(&mut self) -> Result<Option<OpNumber>, Divergence> {
         while let Some((op, _)) = self.undelivered.front() {
             let found = self.waiting.iter().find(|(_, waiting)| waiting.op == *op).map(|(index, _)| index);
@@ -345,7 +348,13 @@ impl Journal {
                 return Ok(Some(OpNumber(index)));
             }
         }
-        Ok(None)
+        match self.past.ahead.iter().next() {
+            Some(expected) => {
+                let found = self.waiting.iter().map(|(_, waiting)| waiting.op.clone()).collect();
+                Err(Divergence::Expected { expected: expected.clone(), found })
+            }
+            None => Ok(None),
+        }
     }
 
     /// Whether there are outcomes to deliver.
@@ -376,10 +385,14 @@ impl Journal {
     /// # Errors
     /// [`Divergence`]
     pub fn check_ended(&self) -> Result<(), Divergence> {
-        let unreached =
-            self.undelivered.iter().take(self.past.outcomes).find(|(op, _)| !self.was_registered(op));
-        match unreached {
-            Some((op, _)) => Err(Divergence::Ended { expected: op.clone() }),
+        let unreached = self
+            .undelivered
+            .iter()
+            .take(self.past.outcomes)
+            .map(|(op, _)| op)
+            .find(|op| !self.was_registered(op));
+        match unreached.or_else(|| self.past.ahead.iter().next()) {
+            Some(op) => Err(Divergence::Ended { expected: op.clone() }),
             None => Ok(()),
         }
     }

@@ -69,6 +69,7 @@ impl Journal {
                 .map_err(|Misplaced| ResumeError::Damaged { session, at: Seq::new(at) })?;
         }
         journal.past.outcomes = journal.undelivered.len();
+        journal.past.ahead.clone_from(&journal.past.asked);
         journal.stands_at(next);
         Ok(Resumed { started, journal, questions, end })
     }

@@ -50,6 +50,8 @@ pub(crate) struct Running {
     limit: Option<Pin<Box<Sleep>>>,
     /// The place before which everything has to be durable for the session to go on without its request.
     detaching: Option<Seq>,
+    /// Whether the tool had yet to come where it was.
+    replaying: bool,
     keep: Duration,
 }
 
@@ -74,6 +76,7 @@ pub(crate) enum Turn {
 
 impl Running {
     pub(crate) fn new(core: Arc<Core>, started: Started, writer: Writer, keep: Duration) -> Self {
+        let replaying = core.begun(|journal| journal.is_replaying()).unwrap_or(false);
         Self {
             core,
             future: Some(started.future),
@@ -85,6 +88,7 @@ impl Running {
             alarm: None,
             limit: None,
             detaching: None,
+            replaying,
             keep,
         }
     }
@@ -102,6 +106,7 @@ impl Running {
             alarm: None,
             limit: None,
             detaching: None,
+            replaying: false,
             keep,
         }
     }
@@ -196,17 +201,16 @@ impl Running {
 
     /// What comes after a poll that has left the tool with nothing to do.
     fn after_poll(&mut self, cx: &mut Context<'_>) -> Next {
-        let replaying = self.core.begun(|journal| journal.is_replaying()).unwrap_or(false);
         match self.core.begun(|journal| journal.deliver()) {
             Some(Ok(Some(number))) => {
                 self.core.wake(number);
-                self.wake_if_live(replaying);
+                self.wake_if_live();
                 return Next::Again;
             }
             Some(Err(divergence)) => return Next::Stop(Turn::Finished(Err(divergence.into()))),
             Some(Ok(None)) | None => {}
         }
-        if replaying && self.wake_if_live(replaying) {
+        if self.wake_if_live() {
             return Next::Again;
         }
         if self.writing.is_none() && std::mem::take(&mut self.core.cell().write_wanted) && self.write() {
@@ -233,10 +237,11 @@ impl Running {
         }
     }
 
-    /// Once the past is over, what was held back may start.
-    fn wake_if_live(&self, replaying: bool) -> bool {
-        let live = replaying && !self.core.begun(|journal| journal.is_replaying()).unwrap_or(false);
+    /// Once the past is over, what was held back may start; false if it was over before, or is not yet.
+    fn wake_if_live(&mut self) -> bool {
+        let live = self.replaying && !self.core.begun(|journal| journal.is_replaying()).unwrap_or(false);
         if live {
+            self.replaying = false;
             self.core.wake_all();
         }
         live

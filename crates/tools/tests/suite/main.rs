@@ -1,5 +1,6 @@
 //! What tools, their contexts and sessions promise, through the public interface.
 
+mod contexts;
 mod crash;
 mod flight;
 mod order;
