@@ -38,7 +38,8 @@ impl ServerHandle {
         F: Future<Output = ()> + Send + 'static,
     {
         let budget = self.shared.config.drain_timeout + REAPING;
-        let scope = scope.child(name).cleanup_deadline(budget).open()?;
+        // Whoever is reset at the deadline is told of behind it: a drain that is cut short there has cut responses and cannot say so.
+        let scope = scope.child(name).cleanup_deadline(budget).grace(REAPING).open()?;
         let serving = Alive::new(&self.shared).during(serving);
         drop(scope.spawn("accept", async move {
             serving.await;

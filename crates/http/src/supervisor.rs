@@ -1,11 +1,14 @@
 //! A server from its first accept to the end of its drain.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ostler_net::{Address, Listener};
 use ostler_scope::Deadline;
+use pin_project_lite::pin_project;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -173,6 +176,10 @@ impl Shared {
             () = self.census.empty() => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
         }
+        // There is nobody left because they were taken away.
+        if self.passed.get().is_some() {
+            return self.abort(begun, deadline).await;
+        }
         self.go_on_to(State::Stopped);
         self.drained(begun)
     }
@@ -200,14 +207,7 @@ impl Shared {
     /// Resets what is left, and what is still queued.
     async fn abort(&self, begun: Instant, deadline: &Deadline) -> Drain {
         self.go_on_to(State::Aborting);
-        let passed = self.passed.get_or_init(|| {
-            let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-            Passed {
-                entered: self.entered(),
-                remaining: self.phases(),
-                forced: planned.is_none_or(|planned| deadline.instant() < planned),
-            }
-        });
+        let passed = self.passed(deadline.instant());
         self.draining.cancel();
         self.give_all(Order::Abort);
         self.go_on_to(State::Reaping);
@@ -240,6 +240,41 @@ impl Shared {
         }
     }
 
+    /// How things stood when the deadline passed, which was at `end`.
+    fn passed(&self, end: Instant) -> &Passed {
+        self.passed.get_or_init(|| {
+            let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+            Passed {
+                entered: self.entered(),
+                remaining: self.phases(),
+                forced: planned.is_none_or(|planned| end < planned),
+            }
+        })
+    }
+
+    /// What accepts or serves is about to be dropped, and its connections with it. If that is its owner's doing, whose time was
+    /// over before the drain's, they are cut as at the deadline.
+    fn lost(&self) {
+        match self.state() {
+            State::Closing | State::Draining | State::Aborting | State::Reaping
+                if !std::thread::panicking() =>
+            {
+                let end = self.deadline.get().map_or_else(Instant::now, Deadline::instant);
+                self.passed(end);
+                self.closed.cancel();
+            }
+            State::Stopped => {}
+            State::Running
+            | State::LameDuck
+            | State::Closing
+            | State::Draining
+            | State::Aborting
+            | State::Reaping => {
+                self.failed.cancel();
+            }
+        }
+    }
+
     /// How many connections there have been.
     fn entered(&self) -> u64 {
         self.tables.iter().map(|table| table.entered()).sum()
@@ -256,29 +291,95 @@ impl Shared {
     }
 }
 
-/// Notices when what accepts or serves is dropped before it has ended.
+pin_project! {
+    /// What accepts or serves. If it is dropped before it has ended, everybody is told.
+    pub(crate) struct Serving<F> {
+        #[pin]
+        serving: F,
+        shared: Arc<Shared>,
+        ended: bool,
+    }
+
+    // Before what serves is dropped, and its connections with it: they are still there to be counted.
+    impl<F> PinnedDrop for Serving<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.ended {
+                this.shared.lost();
+            }
+        }
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Serving<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        ready!(this.serving.poll(cx));
+        *this.ended = true;
+        Poll::Ready(())
+    }
+}
+
+/// Notices when what accepts or serves is dropped before it has begun.
 #[derive(Debug)]
 pub(crate) struct Alive {
     shared: Arc<Shared>,
-    ended: bool,
+    begun: bool,
 }
 
 impl Alive {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), ended: false }
+        Self { shared: Arc::clone(shared), begun: false }
     }
 
     /// Watches over `serving`.
-    pub(crate) async fn during(mut self, serving: impl Future<Output = ()>) {
-        serving.await;
-        self.ended = true;
+    pub(crate) fn during<F: Future<Output = ()>>(mut self, serving: F) -> Serving<F> {
+        self.begun = true;
+        Serving { serving, shared: Arc::clone(&self.shared), ended: false }
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        if !self.ended && self.shared.state() != State::Stopped {
-            self.shared.failed.cancel();
+        if !self.begun {
+            self.shared.lost();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ostler_net::Stream;
+
+    use super::*;
+    use crate::Discard;
+
+    /// The scope that owns a server aborts all work when its own deadline passes, and on a starved machine that is before the
+    /// drain has come to its end.
+    #[tokio::test]
+    async fn what_is_taken_away_from_a_drain_was_cut() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (shared, acceptor) = Shared::new(listener, ServerConfig::default(), 1, Arc::new(Discard));
+        let _client = Stream::connect(&shared.address).await.unwrap();
+        let admitted = acceptor.next().await.unwrap();
+        let connection = shared.tables[0].enter(admitted.peer, admitted.place);
+        let serving = Alive::new(&shared).during(async move {
+            let _in_flight = (connection, admitted.stream);
+            std::future::pending::<()>().await;
+        });
+        let mut serving = Box::pin(serving);
+        assert!(futures::poll!(&mut serving).is_pending());
+        drop(acceptor);
+        shared.closed.cancel();
+        let mut draining = Box::pin(shared.join_drain(Deadline::after(Duration::from_secs(60))));
+        assert!(futures::poll!(&mut draining).is_pending());
+        drop(serving);
+        let drain = draining.await;
+        let Drain::TimedOut(cut) = drain else { panic!("{drain}") };
+        assert_eq!((cut.remaining.total(), cut.aborted, cut.stuck), (1, 1, 0));
     }
 }
