@@ -78,8 +78,9 @@ impl Results {
 
 /// The answer to `id`, or to nothing that could be read, that is an error.
 pub(crate) fn error(id: Option<&RawValue>, error: &RpcError) -> Answer {
-    let id = id.map_or("null", RawValue::get);
-    let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{}}}", error.to_value());
+    // The protocol's schema knows no id that is null.
+    let id = id.map(|id| format!("\"id\":{},", id.get())).unwrap_or_default();
+    let message = format!("{{\"jsonrpc\":\"2.0\",{id}\"error\":{}}}", error.to_value());
     Answer { status: error.status, message }
 }
 

@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::discover::millis;
 use super::{Exchange, Method, attempt, read, tasks};
 use crate::endpoint::Outcome;
 use crate::error::RpcError;
@@ -159,11 +158,10 @@ fn check_parameters(
     headers::check_parameters(&exchange.headers, &repeated, &arguments)
 }
 
-/// The result with how long it may be taken for true.
-fn cacheable(exchange: &Exchange, result: &Json) -> String {
+/// The result of a handler, which may be another one the next time: clients keep it for no time.
+fn not_to_be_kept(result: &Json) -> String {
     let members = result.as_str().strip_prefix('{').unwrap_or("}");
-    let ttl = millis(exchange.endpoint.config.list_ttl);
-    format!("{{\"ttlMs\":{ttl},\"cacheScope\":\"private\",{members}")
+    format!("{{\"ttlMs\":0,\"cacheScope\":\"private\",{members}")
 }
 
 fn input_required(

@@ -101,6 +101,10 @@ async fn a_request_that_is_wrong_is_told_how() {
         assert_eq!(reply.json()["jsonrpc"], "2.0", "{what}");
     }
     assert_eq!(stage.sessions.status().parked, 0);
+    // An id goes with an error if there was one, and is never null.
+    let unread = list().body("{").send(stage.address).await.json();
+    assert!(unread.get("id").is_none(), "{unread}");
+    assert_eq!(list().without("mcp-method").send(stage.address).await.json()["id"], 1);
     let get = Request { verb: "GET", ..list() }.send(stage.address).await;
     assert!(get.head.contains("allow: post"), "{get:?}");
     stage.close().await;
