@@ -13,7 +13,7 @@ const CANCEL: [u8; 4] = [0, 0, 0, 8];
 /// The connection still serves; then its client leaves, and nothing but that is told.
 async fn goes_on(mut stage: Stage, mut client: Http2) {
     client.get(101, "/after").await;
-    assert_eq!(client.status(101).await, 200);
+    assert_eq!(client.whole(101).await, 200);
     drop(client);
     assert_eq!(stage.told().await, EventKind::ConnectionClosed);
     stage.close().await;
