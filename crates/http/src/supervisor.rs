@@ -1,5 +1,6 @@
 //! A server from its first accept to the end of its drain.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::accept::Acceptor;
 use crate::drain::{Cut, State};
 use crate::phase::{Order, Phase};
 use crate::table::{Census, Table};
+use crate::worker::LAST_CHANCE;
 use crate::{Drain, EventKind, Observer, Remaining, ServerConfig};
 
 /// How long connections that were reset may take to end.
@@ -173,6 +175,10 @@ impl Shared {
             () = self.census.empty() => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
         }
+        if self.passed.get().is_some() {
+            // They were cut before we woke.
+            return self.abort(begun, deadline).await;
+        }
         self.go_on_to(State::Stopped);
         self.drained(begun)
     }
@@ -200,23 +206,32 @@ impl Shared {
     /// Resets what is left, and what is still queued.
     async fn abort(&self, begun: Instant, deadline: &Deadline) -> Drain {
         self.go_on_to(State::Aborting);
-        let passed = self.passed.get_or_init(|| {
-            let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-            Passed {
-                entered: self.entered(),
-                remaining: self.phases(),
-                forced: planned.is_none_or(|planned| deadline.instant() < planned),
-            }
-        });
+        let passed = self.pass(deadline);
         self.draining.cancel();
         self.give_all(Order::Abort);
+        self.reap(begun, passed, REAPING).await
+    }
+
+    /// The result of a drain that was given up before it had one, or the one that it had.
+    pub(crate) async fn sum_up(&self) -> Drain {
+        if let Some(drain) = self.drained.get() {
+            return drain.clone();
+        }
+        let passed = self.cut_short();
+        let begun = *self.begun.get_or_init(Instant::now);
+        let drain = self.reap(begun, passed, LAST_CHANCE).await;
+        self.drained.get_or_init(async || drain).await.clone()
+    }
+
+    /// Waits for what was reset to be gone, and says what came of it.
+    async fn reap(&self, begun: Instant, passed: &Passed, patience: Duration) -> Drain {
         self.go_on_to(State::Reaping);
         let reaping = async {
             self.closed_or_failed().await;
             self.census.empty().await;
         };
         // Where it is not over in time `stuck` tells.
-        let _ = tokio::time::timeout(REAPING, reaping).await;
+        let _ = tokio::time::timeout(patience, reaping).await;
         let stuck = self.census.open();
         // Those that wait for a thread that never took them.
         let unseen = stuck.saturating_sub(self.phases().total());
@@ -240,6 +255,34 @@ impl Shared {
         }
     }
 
+    /// How things stood when `deadline` passed, which it has by now.
+    fn pass(&self, deadline: &Deadline) -> &Passed {
+        self.passed.get_or_init(|| {
+            let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+            Passed {
+                entered: self.entered(),
+                remaining: self.phases(),
+                forced: planned.is_none_or(|planned| deadline.instant() < planned),
+            }
+        })
+    }
+
+    /// What serves is about to be dropped since its scope is out of time, which the drain has not noticed yet, or not even
+    /// begun. What is left is counted now: by the time the drain wakes there is nothing.
+    fn cut_short(&self) -> &Passed {
+        let deadline = self.deadline.get_or_init(|| Deadline::at(Instant::now()));
+        deadline.shorten(Instant::now());
+        let passed = self.pass(deadline);
+        self.go_on_to(State::Aborting);
+        self.closing.cancel();
+        self.draining.cancel();
+        self.give_all(Order::Abort);
+        for table in &self.tables {
+            table.tell_of_aborts();
+        }
+        passed
+    }
+
     /// How many connections there have been.
     fn entered(&self) -> u64 {
         self.tables.iter().map(|table| table.entered()).sum()
@@ -260,25 +303,52 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Alive {
     shared: Arc<Shared>,
+    dropped: Dropped,
     ended: bool,
 }
 
+/// Why something is dropped before it has ended, unless it panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dropped {
+    /// The server's own scope gives it up, which it does when its time is up and not before.
+    OutOfTime,
+    /// Its thread ends: also because time is up, but it may as well end under a server that has not been asked to.
+    WithItsThread,
+}
+
 impl Alive {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), ended: false }
+    /// For what the server's own scope runs.
+    pub(crate) fn in_scope(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), dropped: Dropped::OutOfTime, ended: false }
+    }
+
+    /// For what runs on a worker's thread.
+    pub(crate) fn on_thread(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), dropped: Dropped::WithItsThread, ended: false }
     }
 
     /// Watches over `serving`.
-    pub(crate) async fn during(mut self, serving: impl Future<Output = ()>) {
-        serving.await;
-        self.ended = true;
+    pub(crate) async fn during(self, serving: impl Future<Output = ()>) {
+        let mut serving = pin!(serving);
+        // Behind it, so dropped before it: the connections that go with it are still there to be counted.
+        let mut alive = self;
+        serving.as_mut().await;
+        alive.ended = true;
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        if !self.ended && self.shared.state() != State::Stopped {
-            self.shared.failed.cancel();
+        if self.ended || self.shared.state() == State::Stopped {
+            return;
+        }
+        let out_of_time = match self.dropped {
+            Dropped::OutOfTime => true,
+            Dropped::WithItsThread => self.shared.deadline.get().is_some_and(Deadline::is_expired),
+        };
+        match out_of_time && !std::thread::panicking() {
+            true => drop(self.shared.cut_short()),
+            false => self.shared.failed.cancel(),
         }
     }
 }
