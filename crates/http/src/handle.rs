@@ -1,6 +1,7 @@
 //! A running server, as those who started it see it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Deadline, Scope};
@@ -38,23 +39,33 @@ impl ServerHandle {
         F: Future<Output = ()> + Send + 'static,
     {
         let budget = self.shared.config.drain_timeout + REAPING;
-        // Whoever is reset at the deadline is told of behind it: a drain that is cut short there has cut responses and cannot say so.
-        let scope = scope.child(name).cleanup_deadline(budget).grace(REAPING).open()?;
-        let serving = Alive::new(&self.shared).during(serving);
+        let scope = scope.child(name).cleanup_deadline(budget).open()?;
+        let reported = Arc::new(AtomicBool::new(false));
+        // The first to be registered is the last to run. A machine that gives us no time until all deadlines have passed has
+        // the drain itself given up, and its error with it: then it is told here.
+        let (server, is_reported) = (self.clone(), Arc::clone(&reported));
+        let stopped = self.shared.stopped.clone().drop_guard();
+        scope.ensure("account", async move |_| {
+            let told = match is_reported.load(Ordering::Acquire) {
+                true => Ok(()),
+                false => report(server.shared.sum_up().await),
+            };
+            drop(stopped);
+            told
+        })?;
+        let serving = Alive::in_scope(&self.shared).during(serving);
+        let closed = self.shared.closed.clone();
         drop(scope.spawn("accept", async move {
+            // Nothing is accepted behind it, however it ends.
+            let _closed = closed.drop_guard();
             serving.await;
             Ok::<_, Closed>(())
         })?);
         let server = self.clone();
         scope.ensure("drain", async move |cleanup| {
-            let stopped = server.shared.stopped.clone().drop_guard();
             let drain = server.drain_before(&cleanup.deadline).await;
-            drop(stopped);
-            match drain {
-                // What failed has told the scope itself.
-                Drain::Drained { .. } | Drain::SupervisorFailed => Ok(()),
-                cut @ (Drain::TimedOut(_) | Drain::Forced(_)) => Err(DrainTimedOut(cut)),
-            }
+            reported.store(true, Ordering::Release);
+            report(drain)
         })?;
         Ok(self)
     }
@@ -135,6 +146,15 @@ impl ServerHandle {
     /// that a dropped call leaves the server closing; another call takes the drain up.
     pub async fn drain(&self, deadline: Deadline) -> Drain {
         self.shared.join_drain(deadline).await
+    }
+}
+
+/// What a scope is told of the end of its server.
+fn report(drain: Drain) -> Result<(), DrainTimedOut> {
+    match drain {
+        // What failed has told the scope itself.
+        Drain::Drained { .. } | Drain::SupervisorFailed => Ok(()),
+        cut @ (Drain::TimedOut(_) | Drain::Forced(_)) => Err(DrainTimedOut(cut)),
     }
 }
 

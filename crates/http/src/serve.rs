@@ -96,7 +96,7 @@ where
             let (sender, receiver) = mpsc::channel(HANDED_OVER);
             queues.push(sender);
             let (table, config, make) = (Arc::clone(table), Arc::clone(&shared.config), make.clone());
-            let alive = Alive::new(&shared);
+            let alive = Alive::on_thread(&shared);
             let job = move || {
                 let start = start_local(make(index), Arc::clone(&table), Protocols::new(&config));
                 alive.during(serve_share(Source::HandedOver(receiver), table, config, start)).boxed_local()

@@ -1,14 +1,12 @@
 //! A server from its first accept to the end of its drain.
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ostler_net::{Address, Listener};
 use ostler_scope::Deadline;
-use pin_project_lite::pin_project;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +15,7 @@ use crate::accept::Acceptor;
 use crate::drain::{Cut, State};
 use crate::phase::{Order, Phase};
 use crate::table::{Census, Table};
+use crate::worker::LAST_CHANCE;
 use crate::{Drain, EventKind, Observer, Remaining, ServerConfig};
 
 /// How long connections that were reset may take to end.
@@ -176,8 +175,8 @@ impl Shared {
             () = self.census.empty() => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
         }
-        // There is nobody left because they were taken away.
         if self.passed.get().is_some() {
+            // They were cut before we woke.
             return self.abort(begun, deadline).await;
         }
         self.go_on_to(State::Stopped);
@@ -207,16 +206,32 @@ impl Shared {
     /// Resets what is left, and what is still queued.
     async fn abort(&self, begun: Instant, deadline: &Deadline) -> Drain {
         self.go_on_to(State::Aborting);
-        let passed = self.passed(deadline.instant());
+        let passed = self.pass(deadline);
         self.draining.cancel();
         self.give_all(Order::Abort);
+        self.reap(begun, passed, REAPING).await
+    }
+
+    /// The result of a drain that was given up before it had one, or the one that it had.
+    pub(crate) async fn sum_up(&self) -> Drain {
+        if let Some(drain) = self.drained.get() {
+            return drain.clone();
+        }
+        let passed = self.cut_short();
+        let begun = *self.begun.get_or_init(Instant::now);
+        let drain = self.reap(begun, passed, LAST_CHANCE).await;
+        self.drained.get_or_init(async || drain).await.clone()
+    }
+
+    /// Waits for what was reset to be gone, and says what came of it.
+    async fn reap(&self, begun: Instant, passed: &Passed, patience: Duration) -> Drain {
         self.go_on_to(State::Reaping);
         let reaping = async {
             self.closed_or_failed().await;
             self.census.empty().await;
         };
         // Where it is not over in time `stuck` tells.
-        let _ = tokio::time::timeout(REAPING, reaping).await;
+        let _ = tokio::time::timeout(patience, reaping).await;
         let stuck = self.census.open();
         // Those that wait for a thread that never took them.
         let unseen = stuck.saturating_sub(self.phases().total());
@@ -240,39 +255,32 @@ impl Shared {
         }
     }
 
-    /// How things stood when the deadline passed, which was at `end`.
-    fn passed(&self, end: Instant) -> &Passed {
+    /// How things stood when `deadline` passed, which it has by now.
+    fn pass(&self, deadline: &Deadline) -> &Passed {
         self.passed.get_or_init(|| {
             let planned = *self.planned.lock().unwrap_or_else(PoisonError::into_inner);
             Passed {
                 entered: self.entered(),
                 remaining: self.phases(),
-                forced: planned.is_none_or(|planned| end < planned),
+                forced: planned.is_none_or(|planned| deadline.instant() < planned),
             }
         })
     }
 
-    /// What accepts or serves is about to be dropped, and its connections with it. If that is its owner's doing, whose time was
-    /// over before the drain's, they are cut as at the deadline.
-    fn lost(&self) {
-        match self.state() {
-            State::Closing | State::Draining | State::Aborting | State::Reaping
-                if !std::thread::panicking() =>
-            {
-                let end = self.deadline.get().map_or_else(Instant::now, Deadline::instant);
-                self.passed(end);
-                self.closed.cancel();
-            }
-            State::Stopped => {}
-            State::Running
-            | State::LameDuck
-            | State::Closing
-            | State::Draining
-            | State::Aborting
-            | State::Reaping => {
-                self.failed.cancel();
-            }
+    /// What serves is about to be dropped since its scope is out of time, which the drain has not noticed yet, or not even
+    /// begun. What is left is counted now: by the time the drain wakes there is nothing.
+    fn cut_short(&self) -> &Passed {
+        let deadline = self.deadline.get_or_init(|| Deadline::at(Instant::now()));
+        deadline.shorten(Instant::now());
+        let passed = self.pass(deadline);
+        self.go_on_to(State::Aborting);
+        self.closing.cancel();
+        self.draining.cancel();
+        self.give_all(Order::Abort);
+        for table in &self.tables {
+            table.tell_of_aborts();
         }
+        passed
     }
 
     /// How many connections there have been.
@@ -291,95 +299,56 @@ impl Shared {
     }
 }
 
-pin_project! {
-    /// What accepts or serves. If it is dropped before it has ended, everybody is told.
-    pub(crate) struct Serving<F> {
-        #[pin]
-        serving: F,
-        shared: Arc<Shared>,
-        ended: bool,
-    }
-
-    // Before what serves is dropped, and its connections with it: they are still there to be counted.
-    impl<F> PinnedDrop for Serving<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if !*this.ended {
-                this.shared.lost();
-            }
-        }
-    }
-}
-
-impl<F: Future<Output = ()>> Future for Serving<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        ready!(this.serving.poll(cx));
-        *this.ended = true;
-        Poll::Ready(())
-    }
-}
-
-/// Notices when what accepts or serves is dropped before it has begun.
+/// Notices when what accepts or serves is dropped before it has ended.
 #[derive(Debug)]
 pub(crate) struct Alive {
     shared: Arc<Shared>,
-    begun: bool,
+    dropped: Dropped,
+    ended: bool,
+}
+
+/// Why something is dropped before it has ended, unless it panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dropped {
+    /// The server's own scope gives it up, which it does when its time is up and not before.
+    OutOfTime,
+    /// Its thread ends: also because time is up, but it may as well end under a server that has not been asked to.
+    WithItsThread,
 }
 
 impl Alive {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), begun: false }
+    /// For what the server's own scope runs.
+    pub(crate) fn in_scope(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), dropped: Dropped::OutOfTime, ended: false }
+    }
+
+    /// For what runs on a worker's thread.
+    pub(crate) fn on_thread(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), dropped: Dropped::WithItsThread, ended: false }
     }
 
     /// Watches over `serving`.
-    pub(crate) fn during<F: Future<Output = ()>>(mut self, serving: F) -> Serving<F> {
-        self.begun = true;
-        Serving { serving, shared: Arc::clone(&self.shared), ended: false }
+    pub(crate) async fn during(self, serving: impl Future<Output = ()>) {
+        let mut serving = pin!(serving);
+        // Behind it, so dropped before it: the connections that go with it are still there to be counted.
+        let mut alive = self;
+        serving.as_mut().await;
+        alive.ended = true;
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        if !self.begun {
-            self.shared.lost();
+        if self.ended || self.shared.state() == State::Stopped {
+            return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use ostler_net::Stream;
-
-    use super::*;
-    use crate::Discard;
-
-    /// The scope that owns a server aborts all work when its own deadline passes, and on a starved machine that is before the
-    /// drain has come to its end.
-    #[tokio::test]
-    async fn what_is_taken_away_from_a_drain_was_cut() {
-        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let (shared, acceptor) = Shared::new(listener, ServerConfig::default(), 1, Arc::new(Discard));
-        let _client = Stream::connect(&shared.address).await.unwrap();
-        let admitted = acceptor.next().await.unwrap();
-        let connection = shared.tables[0].enter(admitted.peer, admitted.place);
-        let serving = Alive::new(&shared).during(async move {
-            let _in_flight = (connection, admitted.stream);
-            std::future::pending::<()>().await;
-        });
-        let mut serving = Box::pin(serving);
-        assert!(futures::poll!(&mut serving).is_pending());
-        drop(acceptor);
-        shared.closed.cancel();
-        let mut draining = Box::pin(shared.join_drain(Deadline::after(Duration::from_secs(60))));
-        assert!(futures::poll!(&mut draining).is_pending());
-        drop(serving);
-        let drain = draining.await;
-        let Drain::TimedOut(cut) = drain else { panic!("{drain}") };
-        assert_eq!((cut.remaining.total(), cut.aborted, cut.stuck), (1, 1, 0));
+        let out_of_time = match self.dropped {
+            Dropped::OutOfTime => true,
+            Dropped::WithItsThread => self.shared.deadline.get().is_some_and(Deadline::is_expired),
+        };
+        match out_of_time && !std::thread::panicking() {
+            true => drop(self.shared.cut_short()),
+            false => self.shared.failed.cancel(),
+        }
     }
 }

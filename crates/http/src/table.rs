@@ -178,6 +178,14 @@ impl Table {
         }
     }
 
+    /// Tells of the connections that were ordered to be reset while it is known what they were doing.
+    pub(crate) fn tell_of_aborts(&self) {
+        let connections = Self::live(&self.lock());
+        for connection in connections.iter().filter(|connection| !connection.is_stream()) {
+            connection.tell_of_abort();
+        }
+    }
+
     /// One tick: ends what is past its time.
     pub(crate) fn sweep(&self, sweep: &Sweep) {
         let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;

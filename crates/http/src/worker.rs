@@ -15,7 +15,7 @@ const JOBS: usize = 64;
 
 /// How long a thread that is told to end waits for its servers, which have ended before unless the scope is out of time:
 /// then everything in it is told at once, and a drain must still see what it cuts. Less than the grace of a scope.
-const LAST_CHANCE: Duration = Duration::from_millis(80);
+pub(crate) const LAST_CHANCE: Duration = Duration::from_millis(80);
 
 /// How many threads serve.
 #[derive(Clone, Copy, Debug, Default)]

@@ -172,6 +172,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
         self.wait_for(|it| it.kind == frame::HEADERS && it.stream == stream).await.status()
     }
 
+    /// Reads the response on this stream to its end, and says its status. Who is dropped with anything unread resets the
+    /// connection instead of closing it.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub async fn whole(&mut self, stream: u32) -> u16 {
+        let head = self.wait_for(|it| it.kind == frame::HEADERS && it.stream == stream).await;
+        if head.flags & frame::END_STREAM == 0 {
+            self.wait_for(|it| it.stream == stream && it.flags & frame::END_STREAM != 0).await;
+        }
+        head.status()
+    }
+
     /// Reads what there is up to the server's close.
     ///
     /// # Errors

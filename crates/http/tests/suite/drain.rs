@@ -245,6 +245,8 @@ async fn a_halted_scope_drains_and_reports_what_it_cut() {
     let mut client = Client::connect(server.address()).await;
     client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     entered.notified().await;
+    // Time passes when everybody waits for it.
+    tokio::time::pause();
     let report = scope.halt_by(&Deadline::after(Duration::from_millis(20))).await;
     let error = report.error.clone().unwrap_or_else(|| panic!("a cut response is reported: {report:?}"));
     assert!(error.to_string().contains("drain deadline passed"), "{error}");

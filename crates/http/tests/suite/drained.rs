@@ -175,3 +175,69 @@ async fn every_event_of_a_server_is_counted() {
         assert!(names.contains(&kind.name()), "{}", kind.name());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_not_emptied_by_the_deadline_does_not_hold_the_drain() {
+    // As many as may wait for the one worker, the one that it is busy with, and more.
+    const CLIENTS: usize = 260;
+    let scope = Scope::root("test").open().unwrap();
+    let workers = Workers::start(&scope, WorkersConfig { threads: NonZeroUsize::new(1) }).unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let config = ServerConfig::default();
+    let server =
+        serve_on(&scope, "full", listener().await, config, &workers, Record::default(), move |_worker| {
+            let released = Arc::clone(&released);
+            move |_connection: &Arc<Connection>| {
+                // Until the test lets go of the other end.
+                let _ = released.lock().unwrap().recv();
+                service_fn(async |_request: Request<RequestBody>| {
+                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+                })
+            }
+        })
+        .unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Client::connect(server.address()).await);
+    }
+    // One is held by the worker, 256 wait for it, and one is on its way.
+    while server.connections() < 258 {
+        tokio::task::yield_now().await;
+    }
+    let drain = tokio::time::timeout(PATIENCE, server.drain(Deadline::after(SHORT))).await;
+    let Ok(Drain::TimedOut(cut)) = &drain else { panic!("{drain:?}") };
+    assert_eq!((cut.aborted, cut.stuck), (0, 258));
+    drop(release);
+    assert!(scope.halt().await.error.is_some());
+}
+
+#[tokio::test]
+async fn a_connection_for_which_no_worker_is_left_is_told_and_closed() {
+    let scope = Scope::root("test").open().unwrap();
+    let threads = scope.child("threads").open().unwrap();
+    let workers = Workers::start(&threads, WorkersConfig { threads: NonZeroUsize::new(1) }).unwrap();
+    let (record, config) = (Record::default(), ServerConfig::default());
+    let server = serve_on(&scope, "left", listener().await, config, &workers, record.clone(), |_worker| {
+        |_connection: &Arc<Connection>| {
+            service_fn(async |_request: Request<RequestBody>| {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+            })
+        }
+    })
+    .unwrap();
+    // Once it has answered, the worker has taken the server over.
+    let mut first = Client::connect(server.address()).await;
+    first.send(get("/")).await;
+    first.read_to("\r\n\r\n").await;
+    threads.halt().await;
+    let mut client = Client::connect(server.address()).await;
+    let error = std::io::ErrorKind::BrokenPipe.into();
+    record.until(|event| *event == EventKind::SocketSetupFailed { error }).await;
+    assert_eq!(client.read_to_close().await.unwrap(), "");
+    assert_eq!(server.drain(Deadline::after(PATIENCE)).await, Drain::SupervisorFailed);
+    let told = record.all().into_iter().filter(|event| event.name() == "socket_setup_failed");
+    assert_eq!(told.count(), 1);
+    assert_eq!(server.connections(), 0);
+    scope.halt().await;
+}

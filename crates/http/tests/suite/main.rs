@@ -8,6 +8,7 @@ mod draining;
 mod ending;
 mod http2;
 mod limits;
+mod out_of_time;
 mod sends;
 mod serving;
 mod slow;

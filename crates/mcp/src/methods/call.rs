@@ -111,7 +111,7 @@ async fn answer_call(
     };
     match reply.map_err(|error| refusal(&error))? {
         Reply::Done(result) if kind == CallableKind::Resource => {
-            Ok(exchange.endpoint.results.answer(id, "complete", &cacheable(exchange, &result)))
+            Ok(exchange.endpoint.results.answer(id, "complete", &not_to_be_kept(&result)))
         }
         Reply::Done(result) => Ok(exchange.endpoint.results.complete(id, &result)),
         Reply::Failed(failure) => failed(exchange, kind, id, &failure),

@@ -13,7 +13,7 @@ const CANCEL: [u8; 4] = [0, 0, 0, 8];
 /// The connection still serves; then its client leaves, and nothing but that is told.
 async fn goes_on(mut stage: Stage, mut client: Http2) {
     client.get(101, "/after").await;
-    assert_eq!(client.status(101).await, 200);
+    assert_eq!(client.whole(101).await, 200);
     drop(client);
     assert_eq!(stage.told().await, EventKind::ConnectionClosed);
     stage.close().await;
@@ -149,4 +149,42 @@ async fn a_connection_lost_under_a_response_tells_of_both() {
     assert!(matches!(told, EventKind::SendFailed { site: SendSite::SendChunk, .. }), "{told:?}");
     assert_eq!(stage.told().await, EventKind::ClientDisconnected { phase: Phase::Body });
     stage.close().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_is_told_and_its_stream_reset() {
+    for (path, message) in [("/fail", "of a handler"), ("/broken", "of a body")] {
+        let mut stage = Stage::new().await;
+        let mut client = Http2::start(stage.address()).await;
+        client.get(1, path).await;
+        let reset = client.wait_for(|it| it.kind == frame::RST_STREAM && it.stream == 1).await;
+        assert_eq!(reset.number(0), 2, "{path}");
+        assert_eq!(stage.told().await, EventKind::HandlerFailed { message: message.to_owned() });
+        goes_on(stage, client).await;
+    }
+}
+
+#[tokio::test]
+async fn a_response_taken_back_before_its_head_is_sent_is_told_with_that_site() {
+    const WIDE: u32 = 1 << 30;
+    let mut stage = Stage::new().await;
+    let mut client = Http2::connect(stage.address()).await;
+    client.begin(&[(4, WIDE)]).await;
+    client.frame(frame::WINDOW_UPDATE, 0, 0, &WIDE.to_be_bytes()).await;
+    // Nobody reads, so at some time the socket takes no more.
+    for stream in (1..80).step_by(2) {
+        client.get(stream, "/large").await;
+    }
+    for stream in (101..).step_by(2) {
+        client.get(stream, "/stream").await;
+        stage.entered.notified().await;
+        client.frame(frame::RST_STREAM, 0, stream, &CANCEL).await;
+        let told = stage.told().await;
+        match told {
+            EventKind::SendFailed { site: SendSite::SendResponse, .. } => break,
+            EventKind::SendFailed { site: SendSite::SendChunk, .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(stage.server.connections(), 1, "only that stream has ended");
 }

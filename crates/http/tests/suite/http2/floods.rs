@@ -10,7 +10,7 @@ const TOO_MUCH: &str = "too much of what costs us more than the client";
 async fn is_served(stage: &Stage) {
     let mut client = Http2::start(stage.address()).await;
     client.get(1, "/hello").await;
-    assert_eq!(client.status(1).await, 200);
+    assert_eq!(client.whole(1).await, 200);
 }
 
 #[tokio::test]

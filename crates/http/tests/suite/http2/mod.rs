@@ -7,7 +7,7 @@ mod opening;
 mod streams;
 mod tls;
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use ostler_http::{Event, EventKind, Protocol, RequestBody, ServerConfig, ServerHandle, serve_on};
-use ostler_net::Address;
+use ostler_net::{Address, Listener};
 use ostler_scope::{Deadline, Scope};
 use ostler_testing::PATIENCE;
 use tokio::sync::{Notify, mpsc};
@@ -47,21 +47,24 @@ impl Stage {
     }
 
     async fn with(config: ServerConfig) -> Self {
+        Self::on(listener().await, config).await
+    }
+
+    async fn on(listener: Listener, config: ServerConfig) -> Self {
         let scope = Scope::root("test").open().unwrap();
         let (told, events) = mpsc::unbounded_channel();
         let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (enter, released) = (Arc::clone(&entered), Arc::clone(&release));
         let observer = move |event: &Event| drop(told.send(event.clone()));
         let workers = workers(&scope);
-        let server =
-            serve_on(&scope, "stage", listener().await, config, &workers, observer, move |_worker| {
+        let server = serve_on(&scope, "stage", listener, config, &workers, observer, move |_worker| {
+            let (enter, released) = (Arc::clone(&enter), Arc::clone(&released));
+            move |_connection: &_| {
                 let (enter, released) = (Arc::clone(&enter), Arc::clone(&released));
-                move |_connection: &_| {
-                    let (enter, released) = (Arc::clone(&enter), Arc::clone(&released));
-                    service_fn(move |request| answer(request, Arc::clone(&enter), Arc::clone(&released)))
-                }
-            })
-            .unwrap();
+                service_fn(move |request| answer(request, Arc::clone(&enter), Arc::clone(&released)))
+            }
+        })
+        .unwrap();
         Self { server, events, entered, release, scope }
     }
 
@@ -94,15 +97,15 @@ impl Stage {
     }
 }
 
-type Answer = Response<BoxBody<Bytes, Infallible>>;
+type Answer = Response<BoxBody<Bytes, io::Error>>;
 
 async fn answer(
     request: Request<RequestBody>,
     enter: Arc<Notify>,
     released: Arc<Notify>,
-) -> Result<Answer, Infallible> {
+) -> io::Result<Answer> {
     let path = request.uri().path().to_owned();
-    let whole = |text: String| Full::new(Bytes::from(text)).boxed();
+    let whole = |text: String| Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed();
     Ok(Response::new(match path.as_str() {
         "/hold" => {
             enter.notify_one();
@@ -120,6 +123,11 @@ async fn answer(
             let frames = begin.chain(end).map(|text| Ok(Frame::data(Bytes::from(text))));
             BoxBody::new(StreamBody::new(frames))
         }
+        "/broken" => {
+            let pieces = [Ok(Frame::data(Bytes::from_static(b"begin"))), Err(io::Error::other("of a body"))];
+            BoxBody::new(StreamBody::new(futures::stream::iter(pieces)))
+        }
+        "/fail" => return Err(io::Error::other("of a handler")),
         "/large" => whole("x".repeat(1 << 20)),
         "/empty" => whole(String::new()),
         "/panic" => panic!("of a handler"),

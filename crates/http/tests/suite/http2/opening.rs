@@ -1,6 +1,7 @@
 //! The first bytes of a connection.
 
 use ostler_http::{EventKind, Protocol, ServerConfig};
+use ostler_net::{Address, Listener};
 use ostler_testing::Client;
 use ostler_testing::http2::{Http2, PREFACE, frame, get, headers};
 
@@ -121,5 +122,20 @@ async fn pings_are_no_use_of_a_connection() {
         }
     }
     assert_eq!(stage.told().await, EventKind::IdleTimeout);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_unix_socket_speaks_http_2_too() {
+    let path = std::env::temp_dir().join(format!("ostler-http2-{}.sock", std::process::id()));
+    let address = Address::Unix(path);
+    let mut stage = Stage::on(Listener::bind(&address).await.unwrap(), ServerConfig::default()).await;
+    let mut client = Http2::start(&address).await;
+    assert_eq!(stage.event().await.kind, EventKind::PeerAddressUnavailable);
+    client.get(1, "/hello").await;
+    assert_eq!(client.whole(1).await, 200);
+    drop(client);
+    let end = stage.event().await;
+    assert_eq!((end.kind, end.peer), (EventKind::ConnectionClosed, None));
     stage.close().await;
 }

@@ -82,7 +82,7 @@ async fn a_malformed_request_is_reset_alone() {
     assert_eq!((reset.stream, reset.number(0)), (1, 1));
     assert_eq!(stage.told().await, EventKind::RequestParseError { reason: "protocol error".to_owned() });
     client.get(3, "/after").await;
-    assert_eq!(client.status(3).await, 200);
+    assert_eq!(client.whole(3).await, 200);
     drop(client);
     assert_eq!(stage.told().await, EventKind::ConnectionClosed);
     stage.close().await;
@@ -104,7 +104,7 @@ async fn one_request_more_than_allowed_at_once_is_refused_and_may_come_again() {
     stage.release.notify_one();
     client.wait_for(|it| it.kind == frame::DATA && it.flags & frame::END_STREAM != 0).await;
     client.get(7, "/hello").await;
-    assert_eq!(client.status(7).await, 200);
+    assert_eq!(client.whole(7).await, 200);
     drop(client);
     assert_eq!(stage.told().await, EventKind::ClientDisconnected { phase: Phase::Handler });
     stage.close().await;
@@ -133,7 +133,7 @@ async fn a_head_larger_than_allowed_is_answered_431_alone() {
         assert_eq!(client.status(1).await, 431);
         assert_eq!(stage.told().await, EventKind::HeadersTooLarge);
         client.get(3, "/after").await;
-        assert_eq!(client.status(3).await, 200);
+        assert_eq!(client.whole(3).await, 200);
         drop(client);
         assert_eq!(stage.told().await, EventKind::ConnectionClosed);
     }
