@@ -70,10 +70,10 @@ fn a_full_disk_is_named_and_what_is_written_later_is_taken() {
 }
 
 #[test]
-#[ignore = "run by another test, on a small disk"]
 fn on_a_small_disk() {
+    // Only what another test runs in a process of its own has a file.
+    let Some(path) = given() else { return };
     runtime().block_on(async {
-        let path = given();
         let ballast = path.with_file_name("ballast");
         std::fs::write(&ballast, vec![1; 1 << 20]).unwrap();
         let open = Open::with(SqliteConfig::at(&path)).await;
