@@ -1,6 +1,6 @@
 //! What every [`JournalStorage`] promises, as functions that fail by panicking: the tests of whoever keeps one.
 //!
-//! [`contract!`](crate::contract) makes a test of each. It is given a function that runs one [`Behaviour`] on an empty storage,
+//! [`contract!`](crate::contract!) makes a test of each. It is given a function that runs one [`Behaviour`] on an empty storage,
 //! with whatever runtime, file or server that needs.
 //!
 //! ```

@@ -12,15 +12,23 @@ pub(crate) struct Wal {
     bound: u64,
     /// Writes until it is looked at again.
     pause: u32,
+    /// Writes between two looks: more each time that it could not be shortened, since every try waits for whoever reads.
+    between: u32,
 }
 
 impl Wal {
-    const PAUSE: u32 = 64;
+    const LEAST: u32 = 64;
+    const MOST: u32 = 65_536;
 
     pub(crate) fn new(database: &Path, wal_bytes: u64) -> Self {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
-        Self { path: path.into(), bound: wal_bytes.saturating_mul(4), pause: Self::PAUSE }
+        Self {
+            path: path.into(),
+            bound: wal_bytes.saturating_mul(4),
+            pause: Self::LEAST,
+            between: Self::LEAST,
+        }
     }
 
     /// Whether, after another write, it is.
@@ -29,7 +37,45 @@ impl Wal {
         if self.pause > 0 {
             return false;
         }
-        self.pause = Self::PAUSE;
+        self.pause = self.between;
         std::fs::metadata(&self.path).is_ok_and(|log| log.len() > self.bound)
+    }
+
+    /// It was shortened, or somebody was in the way.
+    pub(crate) fn tried(&mut self, outcome: Shortening) {
+        self.between = match outcome {
+            Shortening::Done => Self::LEAST,
+            Shortening::InTheWay => self.between.saturating_mul(8).min(Self::MOST),
+        };
+        self.pause = self.between;
+    }
+}
+
+/// What came of shortening the log by force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shortening {
+    Done,
+    InTheWay,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shortening, Wal};
+
+    #[test]
+    fn a_log_that_cannot_be_shortened_is_left_alone_for_longer() {
+        let file = tempfile::NamedTempFile::with_suffix("-wal").unwrap();
+        std::fs::write(file.path(), "longer than four bytes").unwrap();
+        let database = file.path().to_str().unwrap().strip_suffix("-wal").unwrap();
+        let mut wal = Wal::new(database.as_ref(), 1);
+        let mut writes = || (1..).find(|_| wal.is_too_long()).unwrap();
+        assert_eq!(writes(), 64);
+        assert_eq!(writes(), 64);
+        wal.tried(Shortening::InTheWay);
+        let mut writes = || (1..).find(|_| wal.is_too_long()).unwrap();
+        assert_eq!(writes(), 512);
+        wal.tried(Shortening::Done);
+        let mut writes = || (1..).find(|_| wal.is_too_long()).unwrap();
+        assert_eq!(writes(), 64);
     }
 }

@@ -19,7 +19,7 @@ use crate::part::Part;
 use crate::queue::{Append, Job};
 use crate::read::{self, ReadError};
 use crate::sql::{self, Transaction};
-use crate::wal::Wal;
+use crate::wal::{Shortening, Wal};
 
 /// What the task needs.
 pub(crate) struct Writer {
@@ -225,8 +225,10 @@ impl Writer {
             return;
         }
         let Some(connection) = &mut self.connection else { return };
-        // Waits for readers, which the checkpoint after a commit passes by. Fails if one takes too long: next time, then.
-        let _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        // Waits for readers, which the checkpoint after a commit passes by. Its row begins with whether it gave up.
+        let gave_up = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let gave_up = gave_up.and_then(|row| row.try_get::<i64, _>(0));
+        self.wal.tried(if matches!(gave_up, Ok(0)) { Shortening::Done } else { Shortening::InTheWay });
     }
 }
 
