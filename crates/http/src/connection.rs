@@ -353,8 +353,12 @@ impl Connection {
     }
 
     pub(crate) fn rest(&self) {
-        self.table.count_rested();
         self.resting.store(true, Ordering::Relaxed);
+    }
+
+    /// It has given back what a conversation takes.
+    pub(crate) fn count_rest(&self) {
+        self.table.count_rested();
     }
 
     pub(crate) fn is_resting(&self) -> bool {

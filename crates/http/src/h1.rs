@@ -89,6 +89,10 @@ async fn converse<S: ConnectionService>(
                 connection.rest();
                 Pin::new(&mut serving).graceful_shutdown();
                 polled = Pin::new(&mut serving).poll(cx);
+                if polled.is_pending() {
+                    // There is something that it finishes first, and it has told the client that it closes behind that.
+                    connection.stir();
+                }
             }
             polled
         }));
@@ -111,6 +115,7 @@ async fn converse<S: ConnectionService>(
         if !parts.read_buf.is_empty() {
             io.unread(parts.read_buf);
         }
+        connection.count_rest();
         return Some((io, parts.service));
     }
     end(io, connection, outcome, parts.read_buf.len(), finishing == Finishing::Idle).await;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
+use http::Version;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
 
 use crate::config::{Forwarding, Trust};
@@ -13,7 +14,6 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
-const BY_US: HeaderValue = HeaderValue::from_static("1.1 ostler");
 
 /// What stands for us in `Via`, behind the protocol.
 const PSEUDONYM: &[u8] = b"ostler";
@@ -59,9 +59,16 @@ impl Introduction {
         self.rule == Forwarding::Append
     }
 
-    /// Writes the fields into a request for `host`, the value of its `Host` field; `fields` are those it has.
-    pub(crate) fn introduce(&self, headers: &mut HeaderMap, fields: Fields, host: &HeaderValue) {
-        add(headers, fields.has(Fields::VIA), VIA, BY_US);
+    /// Writes the fields into a request that came in this version for `host`, the value of its `Host` field; `fields` are
+    /// those it has.
+    pub(crate) fn introduce(
+        &self,
+        headers: &mut HeaderMap,
+        fields: Fields,
+        host: &HeaderValue,
+        version: Version,
+    ) {
+        add(headers, fields.has(Fields::VIA), VIA, by_us(version));
         match self.rule {
             Forwarding::Remove => {
                 for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
@@ -105,6 +112,16 @@ impl Introduction {
             }
         }
     }
+}
+
+/// Our element of `Via`, with the version in which the request was received (RFC 9110, section 7.6.3).
+fn by_us(received: Version) -> HeaderValue {
+    HeaderValue::from_static(match received {
+        Version::HTTP_2 => "2.0 ostler",
+        Version::HTTP_10 => "1.0 ostler",
+        // There are no others here.
+        _ => "1.1 ostler",
+    })
 }
 
 /// How many times a request has passed here, or another Ostler, by what its `Via` fields say.
@@ -152,7 +169,12 @@ mod tests {
         let peer = peer.map(|peer| peer.parse().unwrap());
         let host = HeaderValue::from_static("shop.localhost:8000");
         let fields = Fields::of(&headers);
-        Introduction::new(peer, forwarding, &trust()).introduce(&mut headers, fields, &host);
+        Introduction::new(peer, forwarding, &trust()).introduce(
+            &mut headers,
+            fields,
+            &host,
+            Version::HTTP_11,
+        );
         let field = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.to_string(), value.to_str().unwrap().to_owned())
         };
@@ -213,7 +235,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let host = HeaderValue::from_static("shop.localhost");
         let introduction = Introduction::new(None, Forwarding::Replace, &trust()).over_tls();
-        introduction.introduce(&mut headers, Fields::default(), &host);
+        introduction.introduce(&mut headers, Fields::default(), &host, Version::HTTP_11);
         assert_eq!(headers[X_FORWARDED_PROTO], "https");
         assert_eq!(headers[FORWARDED], "for=unknown;proto=https;host=\"shop.localhost\"");
     }
@@ -229,5 +251,20 @@ mod tests {
     fn several_fields_of_one_name_become_one_list() {
         let via = introduced(None, Forwarding::Remove, &[("via", "1.0 a"), ("via", "1.1 b")]);
         assert_eq!(via, fields(&[("via", "1.0 a, 1.1 b, 1.1 ostler")]));
+    }
+
+    #[test]
+    fn via_names_the_version_in_which_a_request_was_received() {
+        for (version, expected) in [
+            (Version::HTTP_10, "1.0 ostler"),
+            (Version::HTTP_11, "1.1 ostler"),
+            (Version::HTTP_2, "2.0 ostler"),
+        ] {
+            let (mut headers, host) = (HeaderMap::new(), HeaderValue::from_static("shop.localhost"));
+            let introduction = Introduction::new(None, Forwarding::Remove, &trust());
+            introduction.introduce(&mut headers, Fields::default(), &host, version);
+            assert_eq!(headers[VIA], expected);
+            assert_eq!(passes(&headers), 1);
+        }
     }
 }

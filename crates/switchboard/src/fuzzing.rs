@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
 use crate::config::{Forwarding, Identity, Naming, Trust};
 use crate::fields::Fields;
@@ -74,7 +74,7 @@ pub fn introduce(
     trust: &Trust,
 ) {
     let fields = Fields::of(headers);
-    Introduction::new(peer, forwarding, trust).introduce(headers, fields, host);
+    Introduction::new(peer, forwarding, trust).introduce(headers, fields, host, Version::HTTP_11);
 }
 
 /// Gives a request its id and its trace.

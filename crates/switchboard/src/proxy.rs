@@ -135,11 +135,11 @@ where
         let protocol = hop::upgrade(request.headers(), fields).filter(|_| may_switch);
         let handshake = websocket::is_asked(&request).then(Handshake::new);
         let client = (protocol.is_some() || handshake.is_some()).then(|| hyper::upgrade::on(&mut request));
-        let over_http2 = request.version() == Version::HTTP_2;
+        let received = request.version();
         let is_get = *request.method() == Method::GET;
         *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
-        if over_http2 {
+        if received == Version::HTTP_2 {
             hop::join_cookies(headers);
         }
         if fields.has(Fields::CLAIMS) {
@@ -150,7 +150,7 @@ where
             // The client is told to go on when the server's connection takes the first of the body.
             headers.remove(EXPECT);
         }
-        session.introduction.introduce(headers, fields, host);
+        session.introduction.introduce(headers, fields, host, received);
         let repeat = if client.is_some() { Repeat::Never } else { Repeat::IfIdempotent };
         if let Some(protocol) = protocol {
             hop::set_upgrade(headers, protocol);

@@ -9,6 +9,7 @@ mod ending;
 mod http2;
 mod limits;
 mod out_of_time;
+mod page;
 mod sends;
 mod serving;
 mod slow;

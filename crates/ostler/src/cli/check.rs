@@ -3,11 +3,14 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
+use humantime::format_rfc3339_seconds;
 use ostler_config::{Config, Loaded, Origin};
+use ostler_tls::{CertificateFiles, Standing};
 
 use super::CONFIGURATION;
-use super::failure::{Failure, print};
+use super::failure::{Failure, print, remark};
 use super::paint::Paint;
 use super::served;
 use super::words::human;
@@ -60,5 +63,23 @@ pub(super) fn run(path: Option<&Path>) -> Result<ExitCode, Failure> {
         text.push_str(&format!("\n{}", served::table(&config).render("  ", Paint::stdout())));
     }
     print(&text)?;
+    for warning in config.certificates.iter().filter_map(out_of_time) {
+        remark(&format!("warning: {warning}"));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is wrong with a certificate that could be read, and that clients refuse, or soon will.
+fn out_of_time(files: &CertificateFiles) -> Option<String> {
+    // That it can be read was found out with the configuration; what has happened since is not for us to tell.
+    let validity = files.load().ok()?.validity()?;
+    let (from, to) =
+        (format_rfc3339_seconds(validity.not_before), format_rfc3339_seconds(validity.not_after));
+    let what = match validity.at(SystemTime::now()) {
+        Standing::Valid => return None,
+        Standing::Early => format!("is not valid before {from}: clients refuse it"),
+        Standing::Expiring => format!("expires at {to}"),
+        Standing::Expired => format!("has expired at {to}: clients refuse it"),
+    };
+    Some(format!("{} {what}", files.cert.display()))
 }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::thread;
 
+use ostler_testing::SelfSigned;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -214,6 +215,26 @@ fn check_says_what_would_be_served() {
         .says("by OSTLER_POOL__MAX_SERVERS")
         .says("*.shop.localhost  serve {port}        GET /up       after 10m idle, 3 hosts at most")
         .says("old.localhost     http://127.0.0.1:9  runs already  not by Ostler");
+}
+
+#[test]
+fn check_warns_of_certificates_that_clients_refuse_and_says_since_when() {
+    let hosts = ["a.localhost"];
+    for (made, expected) in [
+        (SelfSigned::new(&hosts), None),
+        (SelfSigned::expired(&hosts), Some("has expired at 2001-12-31T00:00:00Z: clients refuse it")),
+        (SelfSigned::early(&hosts), Some("is not valid before 2999-01-01T00:00:00Z: clients refuse it")),
+    ] {
+        let directory = Directory::new();
+        let (cert, key) = (made.cert.display(), made.key.display());
+        directory.write(
+            "ostler.toml",
+            &format!("switchboard.tls_listen = \"127.0.0.1:0\"\n[[certificate]]\ncert = \"{cert}\"\nkey = \"{key}\"\n"),
+        );
+        let ended = directory.run(&["check"], &[]).with(0).says("ostler.toml is valid");
+        let warning = expected.map(|what| format!("warning: {cert} {what}\n"));
+        assert_eq!(ended.stderr, warning.unwrap_or_default());
+    }
 }
 
 #[test]

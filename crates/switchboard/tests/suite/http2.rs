@@ -79,7 +79,13 @@ async fn a_server_is_asked_in_http_1_1() {
     assert_eq!(client.status(1).await, 204);
     let head = heads.recv().await.unwrap();
     assert!(head.starts_with("GET /a?b HTTP/1.1\r\n"), "{head}");
-    for line in ["host: shop.localhost", "cookie: a=1; b=2", "te: trailers", "x-forwarded-proto: http"] {
+    for line in [
+        "host: shop.localhost",
+        "cookie: a=1; b=2",
+        "te: trailers",
+        "via: 2.0 ostler",
+        "x-forwarded-proto: http",
+    ] {
         assert_eq!(head.lines().filter(|it| *it == line).count(), 1, "{line} in {head}");
     }
     // A Host that says something else is refused, and that request alone.
@@ -88,6 +94,52 @@ async fn a_server_is_asked_in_http_1_1() {
     client.send(headers(5, WHOLE, &get(&[("host", "shop.localhost")]))).await;
     assert_eq!(client.status(5).await, 204);
     assert_eq!(heads.recv().await.unwrap().lines().filter(|line| line.starts_with("host:")).count(), 1);
+    drop(client);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_as_it_comes_and_its_trailers_and_those_of_the_answer_too() {
+    let (heard, mut parts) = tokio::sync::mpsc::unbounded_channel();
+    let server = Backend::start(move |_number, mut peer| {
+        let heard = heard.clone();
+        async move {
+            for end in ["\r\n\r\n", "one\r\n", "two\r\n", "\r\n\r\n"] {
+                let Some(part) = peer.read_to(end).await else { return };
+                heard.send(part.to_lowercase()).unwrap();
+            }
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-down\r\n\r\n2\r\nok\r\n")
+                .await;
+            peer.send("0\r\nx-down: 2\r\n\r\n").await;
+        }
+    })
+    .await;
+    let stage = Stage::new(Cast::default().with("shop.localhost", &server.address)).await;
+    let mut client = Http2::start(stage.switchboard.address()).await;
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "shop.localhost"),
+        (":path", "/up"),
+        ("te", "trailers"),
+        ("trailer", "x-up"),
+    ];
+    client.send(headers(1, frame::END_HEADERS, &fields)).await;
+    let head = parts.recv().await.unwrap();
+    assert!(head.contains("\r\ntransfer-encoding: chunked\r\n"), "{head}");
+    // Each piece is with the server before the client sends the next.
+    for piece in ["one", "two"] {
+        client.frame(frame::DATA, 0, 1, piece.as_bytes()).await;
+        assert_eq!(parts.recv().await.unwrap(), format!("3\r\n{piece}\r\n"));
+    }
+    client.send(headers(1, WHOLE, &[("x-up", "1")])).await;
+    assert_eq!(parts.recv().await.unwrap(), "0\r\nx-up: 1\r\n\r\n");
+    assert_eq!(client.status(1).await, 200);
+    assert_eq!(client.wait_for(|it| it.kind == frame::DATA).await.payload, b"ok");
+    let trailers = client.wait_for(|it| it.kind == frame::HEADERS).await;
+    assert_ne!(trailers.flags & frame::END_STREAM, 0);
+    // "2" in the code of RFC 7541, appendix B.
+    assert!(trailers.payload.ends_with(b"\x81\x17"), "{:x?}", trailers.payload);
     drop(client);
     stage.end().await;
 }
