@@ -3,22 +3,37 @@
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::mem::size_of_val;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use ostler_journal::{Digest, Json};
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::schema::{Schema, Validator, check_form, form_of};
-use crate::{TaskPolicy, ToolContext, ToolResult};
+use crate::{TaskPolicy, ToolContext, ToolError, ToolResult};
 
 /// A handler that has been started.
 pub(crate) struct Started {
     pub(crate) future: BoxFuture<'static, ToolResult<Json>>,
     /// How large the handler's own state is.
     pub(crate) size: usize,
+}
+
+impl Started {
+    /// `handler`, whose result is what `output` makes of it.
+    pub(crate) fn new<R, O: Serialize>(
+        handler: impl Future<Output = ToolResult<R>> + Send + 'static,
+        output: impl FnOnce(R) -> ToolResult<O> + Send + 'static,
+    ) -> Self {
+        let size = size_of_val(&handler);
+        let written = async move { Json::of(&output(handler.await?)?).map_err(ToolError::from) };
+        Self { future: written.boxed(), size }
+    }
 }
 
 /// Starts a handler on arguments, or says why these are none.
@@ -75,6 +90,19 @@ impl fmt::Debug for Callable {
 }
 
 impl Callable {
+    /// The first version of `name`, which asks nothing that is known.
+    pub(crate) fn new(kind: CallableKind, name: &str, tasks: TaskPolicy, start: Start) -> Self {
+        Self {
+            name: name.into(),
+            id: kind.id(name),
+            version: 1,
+            limits: Limits::default(),
+            tasks,
+            questions: Questions::default(),
+            start,
+        }
+    }
+
     /// By which a call is known again: what is called, and with what.
     pub(crate) fn digest(&self, arguments: &Json) -> Digest {
         Digest::of([self.id.as_bytes(), arguments.as_str().as_bytes()])

@@ -77,20 +77,12 @@ pub(crate) enum Turn {
 impl Running {
     pub(crate) fn new(core: Arc<Core>, started: Started, writer: Writer, keep: Duration) -> Self {
         let replaying = core.begun(|journal| journal.is_replaying()).unwrap_or(false);
-        Self {
-            core,
-            future: Some(started.future),
-            size: started.size,
-            writer,
-            waited: false,
-            writing: None,
-            output: None,
-            alarm: None,
-            limit: None,
-            detaching: None,
-            replaying,
-            keep,
-        }
+        let mut running = Self::without_code(core, writer, keep);
+        running.future = Some(started.future);
+        running.size = started.size;
+        running.waited = false;
+        running.replaying = replaying;
+        running
     }
 
     /// A session whose code is not there to be run, only to be ended.

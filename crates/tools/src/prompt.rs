@@ -1,19 +1,15 @@
 //! Prompts: what a user picks, made into messages by a handler
 //! ([specification](https://modelcontextprotocol.io/specification/2026-07-28/server/prompts)).
 
-use std::mem::size_of_val;
-
-use futures::FutureExt;
-use ostler_journal::Json;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::callable::{Arguments, Callable, CallableKind, Limits, Questions, Start, Started};
+use crate::callable::{Arguments, Callable, CallableKind, Start, Started};
 use crate::completion::{Complete, Completer};
 use crate::schema::{Schema, schema_of};
-use crate::{Content, Role, ToolContext, ToolError, ToolResult};
+use crate::{Content, Role, TaskPolicy, ToolContext, ToolResult};
 
 /// A prompt: straight-line code that may ask, and what clients are told of it.
 pub struct PromptTemplate {
@@ -75,25 +71,14 @@ impl PromptTemplate {
     where
         A: DeserializeOwned + JsonSchema + Send + 'static,
         F: Future<Output = ToolResult<R>> + Send + 'static,
-        R: Into<PromptOutput>,
+        R: Into<PromptOutput> + 'static,
     {
         let schema = schema_of::<A>();
         let arguments = Arguments::typed(name, &schema);
         let start: Start = Box::new(move |context, given| {
-            let future = handler(context, arguments.read::<A>(given)?);
-            let size = size_of_val(&future);
-            let written = async move { Json::of(&future.await?.into()).map_err(ToolError::from) };
-            Ok(Started { future: written.boxed(), size })
+            Ok(Started::new(handler(context, arguments.read::<A>(given)?), |output| Ok(output.into())))
         });
-        let callable = Callable {
-            name: name.into(),
-            id: CallableKind::Prompt.id(name),
-            version: 1,
-            limits: Limits::default(),
-            tasks: crate::TaskPolicy::Never,
-            questions: Questions::default(),
-            start,
-        };
+        let callable = Callable::new(CallableKind::Prompt, name, TaskPolicy::Never, start);
         Self { callable, title: None, description: None, arguments: schema, completer: Completer::default() }
     }
 

@@ -1,20 +1,16 @@
 //! Resources: what is read at an address, or at any address of a form
 //! ([specification](https://modelcontextprotocol.io/specification/2026-07-28/server/resources)).
 
-use std::mem::size_of_val;
-
-use futures::FutureExt;
-use ostler_journal::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::callable::{Callable, CallableKind, Limits, Questions, Start, Started};
+use crate::callable::{Callable, CallableKind, Start, Started};
 use crate::completion::{Complete, Completer};
 use crate::content::ResourceContents;
 use crate::uri::UriTemplate;
-use crate::{ToolContext, ToolError, ToolResult};
+use crate::{TaskPolicy, ToolContext, ToolResult};
 
 /// A resource, or a form of addresses of resources: straight-line code that may ask, and what clients are told of it.
 pub struct Resource {
@@ -58,9 +54,10 @@ impl Resource {
     ) -> Self
     where
         F: Future<Output = ToolResult<R>> + Send + 'static,
-        R: Into<ResourceOutput>,
+        R: Into<ResourceOutput> + 'static,
     {
-        let start: Start = Box::new(move |context, _| Ok(started(handler(context))));
+        let start: Start =
+            Box::new(move |context, _| Ok(Started::new(handler(context), |output| Ok(output.into()))));
         let resource = Self::build(uri, name, start);
         assert!(resource.template.is_plain(), "`{uri}` is a form of addresses");
         resource
@@ -80,10 +77,11 @@ impl Resource {
     where
         A: DeserializeOwned + JsonSchema + Send + 'static,
         F: Future<Output = ToolResult<R>> + Send + 'static,
-        R: Into<ResourceOutput>,
+        R: Into<ResourceOutput> + 'static,
     {
         let start: Start = Box::new(move |context, given| {
-            Ok(started(handler(context, given.read().map_err(|error| error.to_string())?)))
+            let variables = given.read().map_err(|error| error.to_string())?;
+            Ok(Started::new(handler(context, variables), |output| Ok(output.into())))
         });
         let resource = Self::build(uri, name, start);
         assert!(!resource.template.is_plain(), "`{uri}` is no form of addresses");
@@ -95,17 +93,8 @@ impl Resource {
             Ok(template) => template,
             Err(reason) => panic!("`{uri}`: {reason}"),
         };
-        let callable = Callable {
-            name: uri.into(),
-            id: CallableKind::Resource.id(uri),
-            version: 1,
-            limits: Limits::default(),
-            tasks: crate::TaskPolicy::Never,
-            questions: Questions::default(),
-            start,
-        };
         Self {
-            callable,
+            callable: Callable::new(CallableKind::Resource, uri, TaskPolicy::Never, start),
             template,
             completer: Completer::default(),
             name: name.to_owned(),
@@ -176,12 +165,6 @@ impl Resource {
         }
         definition
     }
-}
-
-fn started<R: Into<ResourceOutput>>(future: impl Future<Output = ToolResult<R>> + Send + 'static) -> Started {
-    let size = size_of_val(&future);
-    let written = async move { Json::of(&future.await?.into()).map_err(ToolError::from) };
-    Started { future: written.boxed(), size }
 }
 
 impl std::fmt::Debug for Resource {

@@ -1,20 +1,17 @@
 //! Tools: handler functions, and what is said of them.
 
-use std::mem::size_of_val;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use ostler_journal::Json;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::callable::{Arguments, Callable, CallableKind, Limits, Questions, Start, Started};
+use crate::callable::{Arguments, Callable, CallableKind, Start, Started};
 use crate::error::ContextError;
 use crate::schema::{Schema, is_object, output_schema_of, schema_of};
-use crate::{Content, ToolContext, ToolError, ToolOutput, ToolResult};
+use crate::{Content, ToolContext, ToolOutput, ToolResult};
 
 /// A tool: straight-line code, and what clients are told of it.
 ///
@@ -124,14 +121,12 @@ impl Tool {
     where
         A: DeserializeOwned + JsonSchema + Send + 'static,
         F: Future<Output = ToolResult<R>> + Send + 'static,
-        R: IntoOutput,
+        R: IntoOutput + 'static,
     {
         let input = schema_of::<A>();
         let arguments = Arguments::typed(name, &input);
         let start: Start = Box::new(move |context, given| {
-            let future = handler(context, arguments.read::<A>(given)?);
-            let size = size_of_val(&future);
-            Ok(Started { future: async move { write(future.await?.into_output()?) }.boxed(), size })
+            Ok(Started::new(handler(context, arguments.read::<A>(given)?), R::into_output))
         });
         Self::build(name, input, R::schema(), start)
     }
@@ -147,13 +142,11 @@ impl Tool {
     ) -> Self
     where
         F: Future<Output = ToolResult<R>> + Send + 'static,
-        R: IntoOutput,
+        R: IntoOutput + 'static,
     {
         let arguments = Arguments::any(name, &schema);
         let start: Start = Box::new(move |context, given| {
-            let future = handler(context, arguments.read(given)?);
-            let size = size_of_val(&future);
-            Ok(Started { future: async move { write(future.await?.into_output()?) }.boxed(), size })
+            Ok(Started::new(handler(context, arguments.read(given)?), R::into_output))
         });
         Self::build(name, schema, R::schema(), start)
     }
@@ -165,17 +158,8 @@ impl Tool {
             "`{name}` cannot name a tool: 1 to 128 of A-Z a-z 0-9 _ - . /"
         );
         assert!(is_object(&input), "the arguments of the tool `{name}` are not an object");
-        let callable = Callable {
-            name: name.into(),
-            id: CallableKind::Tool.id(name),
-            version: 1,
-            limits: Limits::default(),
-            tasks: TaskPolicy::default(),
-            questions: Questions::default(),
-            start,
-        };
         Self {
-            callable,
+            callable: Callable::new(CallableKind::Tool, name, TaskPolicy::default(), start),
             title: None,
             description: None,
             input,
@@ -305,10 +289,6 @@ impl Tool {
         tell("_meta", object(&self.meta));
         definition
     }
-}
-
-fn write(output: ToolOutput) -> ToolResult<Json> {
-    Json::of(&output).map_err(ToolError::from)
 }
 
 impl std::fmt::Debug for Tool {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ostler_journal::{Digest, Journal, Json, Outcome, Resumed, RoundState, SessionId};
+use ostler_journal::{Digest, End, Journal, Json, Outcome, Resumed, RoundState, SessionId, Started};
 
 use super::busy::Work;
 use super::call::input_of;
 use super::shelf::Found;
 use super::{Call, Reply, Sessions};
 use crate::Attempt;
+use crate::callable::Callable;
 use crate::core::{Beginning, Core};
 use crate::drive::{Running, Turn};
 use crate::error::{CallError, Failure};
@@ -175,7 +176,7 @@ impl Sessions {
     /// The code of a session of which the journal is all there is. An error within is one of the session, not of the request.
     pub(super) fn resume(
         &self,
-        started: ostler_journal::Started,
+        started: Started,
         journal: Journal,
         attempt: Attempt,
     ) -> Result<Result<Running, Failure>, CallError> {
@@ -183,27 +184,29 @@ impl Sessions {
             let (tool, version) = (started.tool.to_string(), started.version);
             return Ok(Err(Failure::VersionGone { tool, version }));
         };
-        let session = journal.session();
-        let beginning = Beginning {
-            session: Some(session),
-            seed: started.seed,
-            started: started.at,
-            ttl: started.expires.since(started.at),
-            expires: started.expires,
-        };
-        let core =
-            Core::new(callable, started.arguments, self.inner.clock, beginning, attempt).resumed(journal);
-        self.start_code(Arc::new(core)).map(Ok)
+        self.start_code(self.resumed_core(callable, started, journal, attempt)).map(Ok)
     }
-}
 
-impl Sessions {
     /// A session whose code is not run, only ended.
     pub(super) fn without_code(&self, resumed: Resumed) -> Result<Running, CallError> {
         let Resumed { started, journal, .. } = resumed;
-        let id = started.tool.clone();
-        let callable = self.tools().version(&id, started.version).or_else(|| self.tools().any_version(&id));
-        let callable = callable.ok_or_else(|| CallError::Unknown { what: "tool", name: id.to_string() })?;
+        let tools = self.tools();
+        let callable =
+            tools.version(&started.tool, started.version).or_else(|| tools.any_version(&started.tool));
+        let callable =
+            callable.ok_or_else(|| CallError::Unknown { what: "tool", name: started.tool.to_string() })?;
+        let attempt = Attempt { principal: Arc::clone(&started.principal), ..Attempt::anonymous() };
+        let core = self.resumed_core(callable, started, journal, attempt);
+        Ok(Running::without_code(core, self.inner.writer.clone(), self.inner.config.keep_results))
+    }
+
+    fn resumed_core(
+        &self,
+        callable: Arc<Callable>,
+        started: Started,
+        journal: Journal,
+        attempt: Attempt,
+    ) -> Arc<Core> {
         let beginning = Beginning {
             session: Some(journal.session()),
             seed: started.seed,
@@ -211,10 +214,8 @@ impl Sessions {
             ttl: started.expires.since(started.at),
             expires: started.expires,
         };
-        let attempt = Attempt { principal: started.principal, ..Attempt::anonymous() };
         let core = Core::new(callable, started.arguments, self.inner.clock, beginning, attempt);
-        let (writer, keep) = (self.inner.writer.clone(), self.inner.config.keep_results);
-        Ok(Running::without_code(Arc::new(core.resumed(journal)), writer, keep))
+        Arc::new(core.resumed(journal))
     }
 }
 
@@ -288,14 +289,14 @@ fn finished(mut work: Work, turn: Turn) -> Reply {
     }
 }
 
-pub(super) fn reply_of(end: ostler_journal::End) -> Reply {
+pub(super) fn reply_of(end: End) -> Reply {
     match end {
-        ostler_journal::End::Completed(result) => Reply::Done(result),
-        ostler_journal::End::Failed(failure) => {
+        End::Completed(result) => Reply::Done(result),
+        End::Failed(failure) => {
             let unreadable = |error: serde_json::Error| Failure::Tool { message: error.to_string() };
             Reply::Failed(failure.read().unwrap_or_else(unreadable))
         }
-        ostler_journal::End::Cancelled => Reply::Failed(Failure::Cancelled),
-        ostler_journal::End::Expired => Reply::Failed(Failure::Expired),
+        End::Cancelled => Reply::Failed(Failure::Cancelled),
+        End::Expired => Reply::Failed(Failure::Expired),
     }
 }
