@@ -1,7 +1,7 @@
 //! Moments that mean the same on every machine.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,14 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// Moments before 1970 become 1970: no session began there.
+impl From<Timestamp> for SystemTime {
+    fn from(moment: Timestamp) -> Self {
+        let since = moment.since(Timestamp::from_millis(0));
+        Self::UNIX_EPOCH.checked_add(since).unwrap_or(Self::UNIX_EPOCH)
     }
 }
 

@@ -225,8 +225,8 @@ async fn start_mcp(
     Ok((mcp, data))
 }
 
-/// Drains all switchboards and the endpoint at once when `scope` halts. By themselves they would follow one another, and each would take its
-/// lame-duck delay and its deadline anew.
+/// Drains all switchboards and the endpoint at once when `scope` halts. By themselves they would follow one another, and each
+/// would take its lame-duck delay and its deadline anew.
 fn drain_together(scope: &Scope, switchboards: &[Switchboard], mcp: &[ServerHandle]) -> Result<(), Closed> {
     let servers = switchboards.iter().map(Switchboard::server).chain(mcp);
     let servers: Vec<_> = servers.cloned().collect();

@@ -1,14 +1,12 @@
 //! Tasks: calls that go on without their request
 //! ([specification](https://modelcontextprotocol.io/specification/2026-07-28/extensions/tasks)).
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use ostler_tools::{CallError, Json, Reply, SessionId, SessionState, SessionView, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::call::{failure_error, refusal, tool_error};
 use super::discover::millis;
@@ -127,7 +125,5 @@ pub(super) fn detailed(exchange: &Exchange, view: &SessionView) -> Value {
 
 /// A moment as text ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)).
 fn iso(moment: Timestamp) -> String {
-    let since = Duration::from_millis(u64::try_from(moment.as_millis()).unwrap_or(0));
-    let time = UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH);
-    humantime::format_rfc3339_millis(time).to_string()
+    humantime::format_rfc3339_millis(moment.into()).to_string()
 }

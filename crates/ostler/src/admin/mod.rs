@@ -50,7 +50,7 @@ pub(crate) use self::problem::{
 };
 use self::replace::{Leaving, Means, Replacement};
 use self::rules::Rules;
-pub use self::sessions::{CancelledView, QuestionView, SessionDetails, SessionView};
+pub use self::sessions::{CancelledView, QuestionView, SessionView};
 use self::watch::Watch;
 use crate::data::Data;
 use crate::mcp::Mcp;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use ostler_tools::{CallError, ListQuery, Question, SessionId, SessionSummary, Sessions, Timestamp};
+use ostler_tools::{CallError, ListQuery, Question, SessionId, SessionSummary, Sessions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -58,14 +58,6 @@ pub struct QuestionView {
     pub params: Value,
 }
 
-/// A session, and how it ended.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct SessionDetails {
-    /// The session at a glance.
-    #[serde(flatten)]
-    pub session: SessionView,
-}
-
 /// What cancelling did.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CancelledView {
@@ -117,17 +109,17 @@ pub(super) async fn list(
 
 /// One session.
 #[utoipa::path(get, path = "/sessions/{id}", tag = "sessions", params(("id", description = "A session's id")), responses(
-    (status = 200, description = "The session", body = SessionDetails),
+    (status = 200, description = "The session", body = SessionView),
     (status = 404, description = "There is no such session", body = ProblemDetails, content_type = "application/problem+json"),
 ))]
 pub(super) async fn show(
     State(state): State<AdminState>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<SessionDetails>, Problem> {
+) -> Result<Json<SessionView>, Problem> {
     let (sessions, id) = find(&state, path)?;
     let summary = sessions.summary(id).await.map_err(|error| Problem::store(&error))?;
     let summary = summary.ok_or_else(|| Problem::no_such_session(&id.to_string()))?;
-    Ok(Json(SessionDetails { session: view(&sessions, summary) }))
+    Ok(Json(view(&sessions, summary)))
 }
 
 /// Cancel a session: its tool is told, and everything it has begun ends.
@@ -168,10 +160,10 @@ fn view(sessions: &Sessions, summary: SessionSummary) -> SessionView {
         round: summary.round,
         task: summary.detached,
         questions: summary.questions.iter().map(question).collect(),
-        started: moment(summary.started),
+        started: rfc3339(summary.started.into()),
         age_seconds: seconds(now.since(summary.started)),
         quiet_seconds: seconds(now.since(summary.updated)),
-        expires: moment(summary.expires),
+        expires: rfc3339(summary.expires.into()),
     }
 }
 
@@ -179,9 +171,4 @@ fn question(question: &Question) -> QuestionView {
     let mut request: Value = question.request.read().unwrap_or_default();
     let method = request["method"].as_str().unwrap_or_default().to_owned();
     QuestionView { key: question.key.clone(), method, params: request["params"].take() }
-}
-
-fn moment(moment: Timestamp) -> String {
-    let since = std::time::Duration::from_millis(u64::try_from(moment.as_millis()).unwrap_or(0));
-    rfc3339(std::time::UNIX_EPOCH.checked_add(since).unwrap_or(std::time::UNIX_EPOCH))
 }
