@@ -29,9 +29,17 @@ pub(crate) async fn linger(io: &mut Watched, connection: &Connection, patience: 
     if io.gone().is_some() || io.unsent().is_some() {
         return 0;
     }
-    // It fails for a client that is gone, and reading tells that.
-    let _ = poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await;
     connection.set_phase(Phase::Lingering);
+    // Over TLS it is a message, which waits for a client that does not read. It fails for one that is gone, and reading tells
+    // that.
+    let _ = poll_fn(|cx| {
+        connection.listen(cx.waker());
+        if connection.order() >= Order::Close {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut *io).poll_shutdown(cx)
+    })
+    .await;
     let mut chunk = vec![0; CHUNK];
     let most = connection.table().config().linger_size;
     let mut discarded = 0;
@@ -59,5 +67,48 @@ fn read(io: &mut Watched, chunk: &mut [u8], cx: &mut Context<'_>) -> Poll<usize>
     match ready!(Pin::new(io).poll_read(cx, &mut buf)) {
         Ok(()) => Poll::Ready(buf.filled().len()),
         Err(_) => Poll::Ready(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ostler_net::Stream;
+    use ostler_testing::{Encrypted, PATIENCE, SelfSigned};
+    use ostler_tls::{CertificateFiles, Certificates, Tls};
+    use tokio::net::UnixStream;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::table::{Census, Table};
+    use crate::transport::Transport;
+    use crate::{Discard, ServerConfig};
+
+    /// Over TLS the end of our side is a message, for which there may be no room.
+    #[tokio::test]
+    async fn a_client_that_does_not_read_keeps_nobody_from_closing() {
+        let made = SelfSigned::new(&["a.localhost"]);
+        let files = CertificateFiles { cert: made.cert.clone(), key: made.key.clone() };
+        let tls = Tls::new(Certificates::load(&[files]).unwrap());
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let shaking = Encrypted::over(Stream::from(theirs), "a.localhost", &[]);
+        let (stream, _client) = tokio::join!(tls.accept(Stream::from(ours)), shaking);
+        let mut transport = Transport::from(stream.unwrap());
+        while transport.try_write(&[0; 4096]).is_ok() {}
+
+        let table =
+            Table::new(0, Arc::new(ServerConfig::default()), CancellationToken::new(), Arc::new(Discard));
+        let connection = table.enter(None, Arc::new(Census::default()).admit(1).unwrap());
+        let mut io = Watched::new(transport, Arc::clone(&connection));
+        let lingering = linger(&mut io, &connection, Patience::WhatHasCome);
+        let closing = async {
+            while connection.phase() != Phase::Lingering {
+                tokio::task::yield_now().await;
+            }
+            connection.give(Order::Close);
+        };
+        let both = async { tokio::join!(lingering, closing) };
+        tokio::time::timeout(PATIENCE, both).await.expect("it waits for the client");
     }
 }

@@ -104,6 +104,17 @@ impl Encrypted {
     /// # Panics
     /// When nobody accepts there.
     pub async fn connect(address: &Address, host: &str, protocols: &[&str]) -> std::io::Result<Self> {
+        Self::over(Stream::connect(address).await.unwrap(), host, protocols).await
+    }
+
+    /// The same over a stream that is connected already.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    ///
+    /// # Panics
+    /// When `host` is no name of a host.
+    pub async fn over(stream: Stream, host: &str, protocols: &[&str]) -> std::io::Result<Self> {
         let provider = ring::default_provider();
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
             .with_safe_default_protocol_versions()
@@ -112,7 +123,6 @@ impl Encrypted {
             .with_custom_certificate_verifier(Arc::new(TakesAny(provider)))
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let stream = Stream::connect(address).await.unwrap();
         let name = ServerName::try_from(host.to_owned()).unwrap();
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
         let session = stream.get_ref().1;
