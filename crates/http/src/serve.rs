@@ -124,13 +124,21 @@ fn start_local<S: ConnectionService>(
     }
 }
 
+/// The thread that has the fewest connections, among those with room for another one in their queue. One that is stuck has few, and
+/// waiting for it would keep clients from all the others.
+fn emptiest(threads: impl Iterator<Item = (usize, bool)>) -> Option<usize> {
+    let loads = threads.enumerate().map(|(index, (load, has_room))| (!has_room, load, index));
+    loads.min().map(|(_, _, index)| index)
+}
+
 /// Gives a connection to the thread that has the fewest.
 async fn hand_over(shared: &Shared, queues: &[mpsc::Sender<(Accepted, Place)>], admitted: Admitted) {
-    let emptiest = queues
-        .iter()
-        .zip(&shared.tables)
-        .min_by_key(|(queue, table)| table.len() + (HANDED_OVER - queue.capacity()));
-    let Some((queue, table)) = emptiest else { return };
+    let threads = queues.iter().zip(&shared.tables).map(|(queue, table)| {
+        let room = queue.capacity();
+        (table.len() + HANDED_OVER - room, room > 0)
+    });
+    let Some(index) = emptiest(threads) else { return };
+    let (queue, table) = (&queues[index], &shared.tables[index]);
     let Admitted { stream, peer, place } = admitted;
     match Accepted::detach(stream, peer) {
         // The queue is closed only when its worker has ended, and then so has the server.
@@ -141,5 +149,19 @@ async fn hand_over(shared: &Shared, queues: &[mpsc::Sender<(Accepted, Place)>], 
             }
         }
         Err(error) => table.tell_of_none(peer, EventKind::SocketSetupFailed { error: (&error).into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_with_a_full_queue_gets_nothing_while_another_has_room() {
+        let emptiest = |threads: &[(usize, bool)]| emptiest(threads.iter().copied());
+        assert_eq!(emptiest(&[(3, true), (2, true), (2, true)]), Some(1));
+        assert_eq!(emptiest(&[(257, false), (4000, true)]), Some(1));
+        assert_eq!(emptiest(&[(300, false), (257, false)]), Some(1));
+        assert_eq!(emptiest(&[]), None);
     }
 }
