@@ -68,9 +68,12 @@ impl RequestBody {
         }
     }
 
-    /// The request is answered by the server itself.
+    /// The request is answered by the server itself, unless its service has begun to.
     fn condemn(&mut self, verdict: Verdict) -> BodyError {
         if let Some(open) = &self.open {
+            if let Some(refusal) = verdict.refusal() {
+                open.connection.end(refusal.event());
+            }
             open.connection.upload.condemn(verdict);
             open.connection.wake();
         }

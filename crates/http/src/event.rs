@@ -58,7 +58,7 @@ pub enum EventKind {
         /// Whether the client alone was to blame.
         by_client: bool,
     },
-    /// One connection too many: it was answered 503 and closed.
+    /// One connection too many: it was answered 503, unless clients speak TLS, and closed.
     ConnectionLimitReached {
         /// How many there may be.
         limit: usize,
@@ -91,9 +91,10 @@ pub enum EventKind {
         /// What is wrong with it.
         reason: String,
     },
-    /// A request head, or its trailers, were larger than allowed: answered 431, or 414 for the target.
+    /// A request head, or its trailers, were larger than allowed: answered 431, or 414 for the target. Trailers behind the begin of the
+    /// response have it cut.
     HeadersTooLarge,
-    /// A request body was larger than allowed: answered 413.
+    /// A request body was larger than allowed: answered 413, or its response cut that had begun.
     BodyTooLarge,
     /// A request body broke off, or was none.
     BodyReadFailed {

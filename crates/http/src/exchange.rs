@@ -71,6 +71,10 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.connection.set_phase(Phase::Handler);
+        if self.connection.is_resting() {
+            // It was to rest, and hyper has taken another request first: it closes behind the answer.
+            self.connection.stir();
+        }
         let connection = Arc::clone(&self.connection);
         let asked = Asked {
             old: request.version() == Version::HTTP_10,
@@ -114,8 +118,7 @@ where
         let polled = this.response.as_pin_mut().map(|response| response.poll(cx));
         let condemned = match this.connection.upload.verdict() {
             Verdict::None => *this.refusal,
-            Verdict::TooLarge => Some(Refusal::BodyTooLarge),
-            Verdict::TrailersTooLarge => Some(Refusal::TrailersTooLarge),
+            verdict @ (Verdict::TooLarge | Verdict::TrailersTooLarge) => verdict.refusal(),
             Verdict::TooSlow => return Poll::Ready(Ok(overdue(this.connection))),
         };
         match (condemned, polled) {

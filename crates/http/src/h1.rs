@@ -235,4 +235,22 @@ mod tests {
         connection.give(Order::Finish);
         driving.await.unwrap();
     }
+
+    /// hyper ends at once when it is asked to while nothing is under way. If it ever should not, what it serves then is served by
+    /// one that closes.
+    #[tokio::test]
+    async fn a_request_takes_the_wish_to_rest_away() {
+        let (connection, mut client, driving) = conversation();
+        client.write_all(REQUEST).await.unwrap();
+        answer(&mut client).await;
+        connection.rest();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut rest = Vec::new();
+        tokio::time::timeout(std::time::Duration::from_secs(10), client.read_to_end(&mut rest))
+            .await
+            .expect("it stays open")
+            .unwrap();
+        driving.await.unwrap();
+        assert!(!connection.is_resting());
+    }
 }

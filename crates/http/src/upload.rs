@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use crate::BodyBound;
 use crate::pace::{Least, Pace, Shortfall};
+use crate::{BodyBound, Refusal};
 
 /// One connection's request body: the one that is coming, or the last one that came.
 #[derive(Debug, Default)]
@@ -52,6 +52,17 @@ pub(crate) enum Verdict {
 pub(crate) struct Allowed {
     pub(crate) total: Option<u64>,
     pub(crate) least: Least,
+}
+
+impl Verdict {
+    /// The refusal that it is. None for what is told by its deadline.
+    pub(crate) fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::None | Self::TooSlow => None,
+            Self::TooLarge => Some(Refusal::BodyTooLarge),
+            Self::TrailersTooLarge => Some(Refusal::TrailersTooLarge),
+        }
+    }
 }
 
 impl Upload {

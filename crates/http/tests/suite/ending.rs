@@ -224,3 +224,14 @@ fn every_site_has_a_name_of_its_own() {
     let names: std::collections::BTreeSet<_> = SendSite::ALL.map(SendSite::name).into();
     assert_eq!(names.len(), SendSite::ALL.len());
 }
+
+#[tokio::test]
+async fn a_body_found_too_large_during_the_response_is_told_as_that() {
+    let stage = Stage::new(ServerConfig { max_body_size: Some(4), ..ServerConfig::default() }).await;
+    let mut client = stage.client().await;
+    client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n").await;
+    client.read_to("\r\na\r\n").await;
+    client.send("5\r\nbcdef\r\n").await;
+    assert_eq!(client.read_to_close().await.unwrap_or_default(), "", "it is cut");
+    stage.ends(&[EventKind::BodyTooLarge]).await;
+}

@@ -161,6 +161,7 @@ async fn answer(
             *response.body_mut() =
                 full(read.map_or_else(|error| error, |body| body.to_bytes().len().to_string()));
         }
+        "/echo" => *response.body_mut() = request.into_body().map_err(io::Error::other).boxed_unsync(),
         "/read-late" => {
             cues.entered.notify_one();
             cues.release.notified().await;
