@@ -39,6 +39,8 @@ pub(crate) struct Acceptor {
     listener: Listener,
     census: Arc<Census>,
     max_connections: usize,
+    /// Whether clients shake hands first: an answer in the clear is none to them.
+    encrypted: bool,
     /// How long to wait before the next try when the process or the machine has run out of something.
     backoff: Duration,
     /// Cancelled when a drain begins.
@@ -55,7 +57,8 @@ impl Acceptor {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let (max_connections, backoff) = (config.max_connections, config.accept_backoff);
-        Self { listener, census, max_connections, backoff, closing, observer }
+        let encrypted = config.tls.is_some();
+        Self { listener, census, max_connections, encrypted, backoff, closing, observer }
     }
 
     /// The next connection within the limit, or None once the server closes and nothing is queued any more: a client
@@ -73,7 +76,7 @@ impl Acceptor {
                 Ok((stream, peer)) => match self.census.admit(self.max_connections) {
                     Some(place) => return Some(Admitted { stream, peer, place }),
                     None => {
-                        refuse(&stream);
+                        refuse(&stream, if self.encrypted { b"" } else { FULL });
                         let limit = self.max_connections;
                         self.tell(peer, EventKind::ConnectionLimitReached { limit });
                     }
@@ -127,11 +130,11 @@ fn severity(error: &io::Error) -> Blame {
     }
 }
 
-/// Best effort. What has come is read, since a close with bytes unread resets the connection and takes the answer away.
-fn refuse(stream: &Stream) {
+/// Says `last` and closes. Best effort. What has come is read, since a close with bytes unread resets the connection and takes the answer away.
+fn refuse(stream: &Stream, last: &[u8]) {
     const MOST: usize = 16;
     let mut chunk = [0; 4096];
-    let _ = stream.try_write(FULL);
+    let _ = stream.try_write(last);
     let _ = match stream {
         Stream::Tcp(stream) => shutdown(stream, Shutdown::Write),
         Stream::Unix(stream) => shutdown(stream, Shutdown::Write),

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use ostler_net::Stream;
 use ostler_tls::Tls;
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::connection::Connection;
@@ -62,6 +63,10 @@ async fn encrypted(stream: Stream, connection: &Arc<Connection>, tls: &Tls) -> O
         // What a failure means the handshake finds out.
         let _ = obey(connection, |cx| readable.as_mut().poll(cx)).await?;
     }
+    if has_left_in_silence(&stream) {
+        connection.end(EventKind::ConnectionClosed);
+        return None;
+    }
     connection.set_phase(Phase::Head);
     let mut accepting = pin!(tls.accept(stream));
     match obey(connection, |cx| accepting.as_mut().poll(cx)).await? {
@@ -80,6 +85,16 @@ async fn encrypted(stream: Stream, connection: &Arc<Connection>, tls: &Tls) -> O
             None
         }
     }
+}
+
+/// Whether a client has closed its side without a byte, which is an ordinary end.
+fn has_left_in_silence(stream: &Stream) -> bool {
+    let (mut byte, flags) = ([0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    let peeked = match stream {
+        Stream::Tcp(stream) => recv(stream, &mut byte, flags),
+        Stream::Unix(stream) => recv(stream, &mut byte, flags),
+    };
+    peeked.is_ok_and(|(_, count)| count == 0)
 }
 
 /// Polls until it is ready or an order ends the connection, whose end is told then. One that is to finish and of which

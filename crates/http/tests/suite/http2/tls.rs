@@ -91,3 +91,27 @@ async fn what_is_no_tls_is_refused_and_told() {
     assert_eq!(told.name(), "client_disconnected", "{told:?}");
     stage.close().await;
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_without_a_word_has_closed_an_idle_connection() {
+    let mut stage = stage(ServerConfig::default()).await;
+    drop(Client::connect(stage.address()).await);
+    assert_eq!(stage.event().await.kind, EventKind::ConnectionClosed);
+    stage.close().await;
+}
+
+/// An answer in the clear would be no answer to who is about to shake hands.
+#[tokio::test]
+async fn one_connection_too_many_is_closed_without_a_word() {
+    let mut stage = stage(ServerConfig { max_connections: 1, ..ServerConfig::default() }).await;
+    let first = Client::connect(stage.address()).await;
+    while stage.server.connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut second = Client::connect(stage.address()).await;
+    assert_eq!(second.read_to_close().await.unwrap(), "");
+    assert_eq!(stage.event().await.kind, EventKind::ConnectionLimitReached { limit: 1 });
+    drop(first);
+    assert_eq!(stage.event().await.kind, EventKind::ConnectionClosed);
+    stage.close().await;
+}
