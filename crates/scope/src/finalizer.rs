@@ -35,7 +35,8 @@ impl Finalizer {
 
 impl Scope {
     /// Registers `finalizer` to run when this scope halts: after everything created later has gone, before anything created
-    /// earlier is stopped. It has until [`Cleanup::deadline`], and at least the scope's grace period.
+    /// earlier is stopped. It has until [`Cleanup::deadline`], and at least the scope's grace period: from its start, and from
+    /// when its deadline passes if that was brought forward meanwhile.
     ///
     /// An error or panic of it fails the scope, without keeping the other finalizers from running.
     ///

@@ -52,16 +52,31 @@ impl Drop for Teardown {
 }
 
 impl Teardown {
-    /// Waits for what a finalizer does. One whose turn comes late still gets the grace period.
+    /// Waits for what a finalizer does. One whose turn comes late still gets the grace period. So does one whose deadline is
+    /// brought forward under it, since what it had planned to do by then is not done, and one on a machine that was too busy to
+    /// run anything meanwhile.
     async fn join(&self, deadline: &Deadline) {
-        let grace = from_now(self.scope.limits.grace);
+        let (begun, planned, grace) = (Instant::now(), deadline.instant(), self.scope.limits.grace);
+        let first = from_now(grace);
+        // Set once the deadline has passed.
+        let mut cutoff = None;
         while !self.scope.halt_when_joined(deadline) {
-            tokio::select! {
-                biased;
-                () = self.scope.wake.notified() => {}
-                () = async { deadline.expired().await; sleep_until(grace).await } => {
-                    self.scope.halt_overdue(deadline);
-                }
+            match cutoff {
+                None => tokio::select! {
+                    biased;
+                    () = self.scope.wake.notified() => {}
+                    () = deadline.expired() => {
+                        let passed = deadline.instant();
+                        let is_hurried = passed < planned;
+                        let is_starved = passed.max(begun).elapsed() >= grace;
+                        cutoff = Some(if is_hurried || is_starved { from_now(grace) } else { first });
+                    }
+                },
+                Some(cutoff) => tokio::select! {
+                    biased;
+                    () = self.scope.wake.notified() => {}
+                    () = sleep_until(cutoff) => self.scope.halt_overdue(deadline),
+                },
             }
         }
     }

@@ -129,6 +129,71 @@ async fn a_finalizer_whose_turn_comes_after_the_deadline_still_gets_the_grace_pe
     assert_eq!(trace.events(), ["killed the child"]);
 }
 
+/// Only then does it know that it has to be quick.
+#[tokio::test(start_paused = true)]
+async fn a_finalizer_whose_deadline_is_brought_forward_gets_the_grace_period_from_there() {
+    let (root, trace) = (
+        Scope::root("main").cleanup_deadline(9 * SECOND).grace(SECOND / 10).open().unwrap(),
+        Trace::default(),
+    );
+    let hurried = trace.clone();
+    root.ensure("drain", move |Cleanup { deadline, .. }| async move {
+        deadline.expired().await;
+        sleep(SECOND / 20).await;
+        hurried.note("said what it cut");
+        Ok::<_, BoxError>(())
+    })
+    .unwrap();
+    let halt = root.halt();
+    sleep(SECOND).await;
+    drop(root.halt_by(&Deadline::at(Instant::now())));
+    let report = halt.await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(trace.events(), ["said what it cut"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finalizer_that_is_not_done_a_grace_period_after_its_deadline_was_brought_forward_is_cut_off() {
+    let root = Scope::root("main").cleanup_deadline(9 * SECOND).grace(SECOND / 10).open().unwrap();
+    root.ensure("hangs", |Cleanup { scope, .. }| async move {
+        // What ends meanwhile buys no time.
+        for tenths in 10..20 {
+            drop(scope.spawn("ends", sleep(tenths * SECOND / 10).map(Ok::<_, BoxError>))?);
+        }
+        std::future::pending::<Result<(), BoxError>>().await
+    })
+    .unwrap();
+    let halt = root.halt();
+    sleep(SECOND).await;
+    drop(root.halt_by(&Deadline::at(Instant::now())));
+    let report = halt.await;
+    assert!(report.stuck.contains(&"main/hangs".to_owned()), "{report:?}");
+    assert_eq!(report.elapsed.as_millis() / 100, 11);
+}
+
+/// On a machine that is too busy to run anything, time passes in which nobody could have ended.
+#[tokio::test(start_paused = true)]
+async fn a_grace_period_in_which_nothing_ran_was_none() {
+    let (root, trace) =
+        (Scope::root("main").cleanup_deadline(SECOND).grace(SECOND / 10).open().unwrap(), Trace::default());
+    let quick = trace.clone();
+    root.ensure("drain", move |_| async move {
+        sleep(SECOND / 2).await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        quick.note("said what it cut");
+        Ok::<_, BoxError>(())
+    })
+    .unwrap();
+    let halt = root.halt();
+    settle().await;
+    advance(5 * SECOND).await;
+    let report = halt.await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(trace.events(), ["said what it cut"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_its_caller_neither_polls_nor_drops_is_waited_for_until_the_deadline() {
     let (root, trace) = (Scope::root("main").cleanup_deadline(SECOND).open().unwrap(), Trace::default());
