@@ -429,12 +429,112 @@ fn switchboard_config(config: &Config) -> SwitchboardConfig {
 mod tests {
     use super::*;
 
+    /// Every key has a value of its own here, so that one that is forgotten or taken for another is seen.
+    const CONFIGURED: &str = r#"
+        [switchboard]
+        app_header = "x-app"
+        default_host = "a.localhost"
+        first_label = true
+        forwarded = "remove"
+        trusted_proxies = ["unix"]
+        request_id = "pass"
+        request_id_header = "x-id"
+        traceparent = "replace"
+        wait_timeout = "1s"
+        max_passes = 2
+        max_connections = 3
+        accept_backoff = "4ms"
+        header_timeout = "5s"
+        idle_timeout = "6s"
+        max_head_size = 1024
+        max_headers = 8
+        max_header_size = 9
+        max_trailer_size = 10
+        max_body_size = 11
+        body_timeout = "12s"
+        read_timeout = "13s"
+        min_receive_rate = 14
+        write_timeout = "15s"
+        min_send_rate = 16
+        rate_window = "17s"
+        linger_timeout = "18s"
+        linger_size = 19
+        lame_duck = "20s"
+        half_closed_timeout = "21s"
+        upstream_connect_timeout = "22s"
+        upstream_idle_timeout = "23s"
+        upstream_max_idle = 24
+        drain_timeout = "25s"
+        [switchboard.http2]
+        max_streams = 26
+        max_resets = 27
+        window = 70_000
+        send_buffer = 71_000
+        ping_interval = "30s"
+        ping_timeout = "31s"
+        [[server]]
+        host = "a.localhost"
+        builtin = "echo"
+    "#;
+
     #[test]
     fn what_the_configuration_says_of_the_switchboard_reaches_it() {
-        let text = "[switchboard]\nhalf_closed_timeout = \"7s\"\nmax_passes = 3\nwait_timeout = \"9s\"\n";
-        let switchboard = switchboard_config(&Config::parse(text, "ostler.toml").unwrap());
-        assert_eq!(switchboard.half_closed_timeout, Duration::from_secs(7));
-        assert_eq!(switchboard.max_passes, 3);
-        assert_eq!(switchboard.wait_timeout, Duration::from_secs(9));
+        const fn seconds(seconds: u64) -> Duration {
+            Duration::from_secs(seconds)
+        }
+        let expected = SwitchboardConfig {
+            server: ServerConfig {
+                max_connections: 3,
+                accept_backoff: Duration::from_millis(4),
+                idle_timeout: seconds(6),
+                header_timeout: seconds(5),
+                max_head_size: 1024,
+                max_headers: 8,
+                http2: Http2Config {
+                    max_streams: 26,
+                    max_resets: 27,
+                    window: 70_000,
+                    send_buffer: 71_000,
+                    ping_interval: seconds(30),
+                    ping_timeout: seconds(31),
+                },
+                tls: None,
+                max_header_size: Some(9),
+                max_trailer_size: Some(10),
+                max_body_size: Some(11),
+                body_timeout: Some(seconds(12)),
+                read_timeout: Some(seconds(13)),
+                min_receive_rate: Some(14),
+                write_timeout: Some(seconds(15)),
+                min_send_rate: Some(16),
+                rate_window: seconds(17),
+                linger_timeout: seconds(18),
+                linger_size: 19,
+                admission: ServerConfig::proxy().admission,
+                lame_duck: seconds(20),
+                drain_timeout: seconds(25),
+            },
+            endpoint: EndpointConfig {
+                connect_timeout: seconds(22),
+                idle_timeout: seconds(23),
+                max_idle: 24,
+            },
+            wait_timeout: seconds(1),
+            half_closed_timeout: seconds(21),
+            max_passes: 2,
+            remembered_hosts: SwitchboardConfig::default().remembered_hosts,
+            trust: Trust { networks: Vec::new(), unix: true },
+            forwarding: Forwarding::Remove,
+            request_id: Identity::Pass,
+            request_id_header: "x-id".parse().unwrap(),
+            trace_context: Identity::Replace,
+            naming: Naming {
+                app_header: Some("x-app".parse().unwrap()),
+                first_label: true,
+                default_host: Some("a.localhost".to_owned()),
+            },
+        };
+        let configured = switchboard_config(&Config::parse(CONFIGURED, "ostler.toml").unwrap());
+        assert_eq!(format!("{configured:#?}"), format!("{expected:#?}"));
     }
 }

@@ -99,7 +99,7 @@ impl Victim {
 
 /// Waits for a condition.
 #[track_caller]
-pub(super) fn until(what: &str, condition: impl Fn() -> bool) {
+pub(super) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "no {what} in all our patience");
