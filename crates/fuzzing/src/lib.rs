@@ -12,6 +12,7 @@
 mod configuration;
 mod events;
 mod fields;
+mod http2;
 mod names;
 mod requests;
 mod websocket;
@@ -19,6 +20,7 @@ mod websocket;
 pub use configuration::{configuration, environment};
 pub use events::{event_stream, resume};
 pub use fields::{forwarded, hop, trace};
+pub use http2::{http2_frames, preface};
 pub use names::{address, host, pattern};
 pub use requests::request;
 pub use websocket::frames;
@@ -27,7 +29,7 @@ pub use websocket::frames;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name in `fuzz/`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("address", address),
     ("configuration", configuration),
     ("environment", environment),
@@ -36,7 +38,9 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("frames", frames),
     ("hop", hop),
     ("host", host),
+    ("http2_frames", http2_frames),
     ("pattern", pattern),
+    ("preface", preface),
     ("request", request),
     ("resume", resume),
     ("trace", trace),

@@ -59,6 +59,9 @@ mod drive;
 mod end;
 mod event;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod h1;
 mod h2;
 mod handle;

@@ -160,14 +160,14 @@ fn first_bytes(io: &mut Watched, held: &mut Vec<u8>, cx: &mut Context<'_>) -> Po
 
 /// What the first bytes of a connection say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     Http1,
     Http2,
     /// Too few to say.
     Open,
 }
 
-fn verdict(bytes: &[u8]) -> Verdict {
+pub(crate) fn verdict(bytes: &[u8]) -> Verdict {
     let length = bytes.len().min(PREFACE.len());
     if bytes[..length] != PREFACE[..length] {
         Verdict::Http1

@@ -1,7 +1,7 @@
 //! A connection that speaks HTTP/2.
 
 mod exchange;
-mod frames;
+pub(crate) mod frames;
 mod io;
 mod ledger;
 mod streams;
