@@ -270,6 +270,18 @@ def wait_for(url, host=None, seconds=20):
             time.sleep(0.02)
 
 
+def wait_for_port(port, seconds=20):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=2):
+                return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                sys.exit(f"nobody listens on {port}: {error}")
+            time.sleep(0.02)
+
+
 def work_folder():
     return tempfile.TemporaryDirectory(prefix="ostler-bench-")
 

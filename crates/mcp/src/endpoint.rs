@@ -117,14 +117,9 @@ impl Endpoint {
             Ok(incoming) => match incoming.id {
                 // A notification: none of those that there are says anything here.
                 None => return empty(StatusCode::ACCEPTED),
-                Some(_) => {
-                    let exchange = Exchange {
-                        endpoint: Arc::clone(self),
-                        headers: head.headers,
-                        body: body.clone(),
-                        draining,
-                    };
-                    methods::dispatch(exchange, incoming, accepts.events)
+                Some(id) => {
+                    let exchange = Exchange { endpoint: Arc::clone(self), headers: head.headers, draining };
+                    methods::dispatch(exchange, &incoming, id, accepts.events)
                 }
             },
         };
@@ -205,12 +200,11 @@ impl Accepts {
         for value in headers.get_all(ACCEPT) {
             any = true;
             for range in value.to_str().ok()?.split(',') {
-                match range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-                    "application/json" | "application/*" => accepts.json = true,
-                    "text/event-stream" | "text/*" => accepts.events = true,
-                    "*/*" => accepts = Self { json: true, events: true },
-                    _ => {}
-                }
+                let range = range.split(';').next().unwrap_or_default().trim();
+                let is = |name: &str| range.eq_ignore_ascii_case(name);
+                let any_type = is("*/*");
+                accepts.json |= any_type || is("application/json") || is("application/*");
+                accepts.events |= any_type || is("text/event-stream") || is("text/*");
             }
         }
         if !any {

@@ -7,9 +7,9 @@ mod listen;
 mod lists;
 mod tasks;
 
+use std::future::ready;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use hyper::HeaderMap;
 use ostler_tools::{Attempt, Capabilities};
@@ -20,14 +20,13 @@ use crate::endpoint::{Endpoint, Outcome};
 use crate::error::RpcError;
 use crate::meta::{Meta, Params};
 use crate::reply::{self, Answer};
-use crate::wire::{self, Incoming};
+use crate::wire::Incoming;
 use crate::{PROTOCOL_VERSION, headers};
 
 /// One request.
 pub(crate) struct Exchange {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
     /// Fires when streams without an end are to end.
     pub(crate) draining: CancellationToken,
 }
@@ -90,28 +89,41 @@ impl Method {
     }
 }
 
-/// Begins to answer `incoming`, which is in the body of `exchange`.
-pub(crate) fn dispatch(exchange: Exchange, incoming: Incoming<'_>, events: bool) -> Outcome {
-    match check(&exchange, &incoming) {
-        Ok(Method::Listen) => match listen::listen(&exchange, &incoming, events) {
-            Ok(stream) => Outcome::Stream(stream),
-            Err(error) => at_once(reply::error(incoming.id, &error)),
-        },
-        Ok(method @ (Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead)) => {
-            call::call(exchange, method, &incoming, events)
+/// Begins to answer `incoming`.
+pub(crate) fn dispatch(exchange: Exchange, incoming: &Incoming<'_>, id: &RawValue, events: bool) -> Outcome {
+    let begun = match Method::named(&incoming.method) {
+        // Read in one go with all that it says: these are most of what comes.
+        Some(method @ (Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead)) => {
+            call::call(&exchange, method, incoming, id, events)
         }
-        Ok(method) => Outcome::Answer(answer(exchange, method).boxed(), None),
-        Err(error) => at_once(reply::error(incoming.id, &error)),
+        method => begin(exchange, method, incoming, id, events),
+    };
+    begun.unwrap_or_else(|error| Outcome::Answer(ready(reply::error(Some(id), &error)).boxed(), None))
+}
+
+/// Begins a request of what is no call.
+fn begin(
+    exchange: Exchange,
+    method: Option<Method>,
+    incoming: &Incoming<'_>,
+    id: &RawValue,
+    events: bool,
+) -> Result<Outcome, RpcError> {
+    check(&exchange, incoming, &meta(incoming.params)?)?;
+    let method = method.ok_or_else(|| RpcError::method_not_found(&incoming.method))?;
+    if method == Method::Listen {
+        return listen::listen(&exchange, incoming, id, events).map(Outcome::Stream);
     }
+    let (id, params) = (id.to_owned(), incoming.params.map(RawValue::to_owned));
+    let answer = async move {
+        let answered = answer(&exchange, method, &id, params.as_deref()).await;
+        answered.unwrap_or_else(|error| reply::error(Some(&id), &error))
+    };
+    Ok(Outcome::Answer(answer.boxed(), None))
 }
 
-fn at_once(answer: Answer) -> Outcome {
-    Outcome::Answer(std::future::ready(answer).boxed(), None)
-}
-
-/// Checks what is the same for all methods, and finds the method.
-fn check(exchange: &Exchange, incoming: &Incoming<'_>) -> Result<Method, RpcError> {
-    let meta = meta(incoming.params)?;
+/// Checks what is the same for all methods.
+fn check(exchange: &Exchange, incoming: &Incoming<'_>, meta: &Meta<'_>) -> Result<(), RpcError> {
     let malformed = |member: &str| RpcError::malformed(format!("`_meta` lacks `{member}`"));
     let version = meta.version.as_deref();
     let version = version.ok_or_else(|| malformed("io.modelcontextprotocol/protocolVersion"))?;
@@ -122,8 +134,7 @@ fn check(exchange: &Exchange, incoming: &Incoming<'_>) -> Result<Method, RpcErro
     if version != PROTOCOL_VERSION {
         return Err(RpcError::unsupported_version(version));
     }
-    headers::check(&exchange.headers, "mcp-method", &incoming.method)?;
-    Method::named(&incoming.method).ok_or_else(|| RpcError::method_not_found(&incoming.method))
+    headers::check(&exchange.headers, "mcp-method", &incoming.method)
 }
 
 fn meta<'a>(params: Option<&'a RawValue>) -> Result<Meta<'a>, RpcError> {
@@ -131,7 +142,11 @@ fn meta<'a>(params: Option<&'a RawValue>) -> Result<Meta<'a>, RpcError> {
         Some(params) => read(params)?,
         None => Params::default(),
     };
-    params.meta.ok_or_else(|| RpcError::malformed("`params` lacks `_meta`"))
+    params.meta.ok_or_else(no_meta)
+}
+
+fn no_meta() -> RpcError {
+    RpcError::malformed("`params` lacks `_meta`")
 }
 
 /// Reads parameters, or says what is wrong with them.
@@ -139,27 +154,25 @@ pub(crate) fn read<'a, T: serde::Deserialize<'a>>(params: &'a RawValue) -> Resul
     serde_json::from_str(params.get()).map_err(|error| RpcError::malformed(format!("`params`: {error}")))
 }
 
-async fn answer(exchange: Exchange, method: Method) -> Answer {
-    let Ok(incoming) = wire::read(&exchange.body) else {
-        return reply::error(None, &RpcError::internal("the body was read before"));
-    };
-    let Some(id) = incoming.id else {
-        return reply::error(None, &RpcError::internal("the id was read before"));
-    };
-    let answered = match method {
-        Method::Discover => Ok(discover::discover(&exchange, id)),
+async fn answer(
+    exchange: &Exchange,
+    method: Method,
+    id: &RawValue,
+    params: Option<&RawValue>,
+) -> Result<Answer, RpcError> {
+    match method {
+        Method::Discover => Ok(discover::discover(exchange, id)),
         Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::TemplatesList => {
-            lists::list(&exchange, method, &incoming, id)
+            lists::list(exchange, method, params, id)
         }
-        Method::Complete => complete::complete(&exchange, &incoming, id).await,
+        Method::Complete => complete::complete(exchange, params, id).await,
         Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => {
-            tasks::task(&exchange, method, &incoming, id).await
+            tasks::task(exchange, method, params, id).await
         }
         Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Listen => {
             Err(RpcError::internal("it is answered elsewhere"))
         }
-    };
-    answered.unwrap_or_else(|error| reply::error(Some(id), &error))
+    }
 }
 
 /// The attempt that a request makes.

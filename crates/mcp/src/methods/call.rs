@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use ostler_tools::{
@@ -14,17 +15,17 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{Exchange, Method, attempt, read, tasks};
-use crate::endpoint::Outcome;
+use super::{Exchange, Method, attempt, check, no_meta, read, tasks};
+use crate::endpoint::{Endpoint, Outcome};
 use crate::error::RpcError;
 use crate::headers;
 use crate::meta::{Meta, TASKS};
 use crate::reply::{self, Answer};
 use crate::state::{Binding, RequestState};
 use crate::stream::Told;
-use crate::wire::{self, Incoming};
+use crate::wire::Incoming;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CallParams<'a> {
     #[serde(borrow)]
@@ -41,42 +42,52 @@ struct CallParams<'a> {
     request_state: Option<Cow<'a, str>>,
 }
 
+/// A call as it came. It owns what it was read from, since it outlives the request.
+struct Request {
+    id: Box<RawValue>,
+    kind: CallableKind,
+    bound: Bound,
+    answers: HashMap<String, Json>,
+    state: Option<String>,
+    attempt: Attempt,
+}
+
 /// Begins a call. What it tells is passed on if the client can be told and wants to be.
-pub(super) fn call(exchange: Exchange, method: Method, incoming: &Incoming<'_>, events: bool) -> Outcome {
-    let meta = incoming.params.and_then(|params| super::meta(Some(params)).ok()).unwrap_or_default();
-    let progress_token = meta.progress_token.and_then(|token| serde_json::from_str(token.get()).ok());
-    let wanted = events && (progress_token.is_some() || meta.log_level.is_some());
-    if !wanted {
-        return Outcome::Answer(answer(exchange, method, None).boxed(), None);
-    }
-    let (sender, receiver) = mpsc::channel(exchange.endpoint.config.events_buffer);
-    let told = Told { events: receiver, progress_token };
-    Outcome::Answer(answer(exchange, method, Some(sender)).boxed(), Some(told))
-}
-
-async fn answer(
-    exchange: Exchange,
-    method: Method,
-    events: Option<mpsc::Sender<ostler_tools::SessionEvent>>,
-) -> Answer {
-    let Ok(Incoming { id: Some(id), params, .. }) = wire::read(&exchange.body) else {
-        return reply::error(None, &RpcError::internal("the body was read before"));
-    };
-    let answered = match params {
-        Some(params) => answer_call(&exchange, method, id, params, events).await,
-        None => Err(RpcError::malformed("there are no `params`")),
-    };
-    answered.unwrap_or_else(|error| reply::error(Some(id), &error))
-}
-
-async fn answer_call(
+pub(super) fn call(
     exchange: &Exchange,
     method: Method,
+    incoming: &Incoming<'_>,
     id: &RawValue,
-    params: &RawValue,
-    events: Option<mpsc::Sender<ostler_tools::SessionEvent>>,
-) -> Result<Answer, RpcError> {
-    let params: CallParams<'_> = read(params)?;
+    events: bool,
+) -> Result<Outcome, RpcError> {
+    let (mut request, progress_token) = request(exchange, method, incoming, id)?;
+    let endpoint = Arc::clone(&exchange.endpoint);
+    let wanted = events && (progress_token.is_some() || request.attempt.log_level.is_some());
+    let told = wanted.then(|| {
+        let (sender, receiver) = mpsc::channel(endpoint.config.events_buffer);
+        request.attempt.events = Some(sender);
+        Told { events: receiver, progress_token }
+    });
+    Ok(Outcome::Answer(answer(endpoint, request).boxed(), told))
+}
+
+/// Reads a call, and by what its progress is told apart.
+fn request(
+    exchange: &Exchange,
+    method: Method,
+    incoming: &Incoming<'_>,
+    id: &RawValue,
+) -> Result<(Request, Option<Value>), RpcError> {
+    let params = match incoming.params.map(read::<CallParams<'_>>).transpose() {
+        Ok(params) => params.unwrap_or_default(),
+        Err(error) => {
+            // A client of another revision is told that before anything else.
+            check(exchange, incoming, &super::meta(incoming.params)?)?;
+            return Err(error);
+        }
+    };
+    let meta = params.meta.ok_or_else(no_meta)?;
+    check(exchange, incoming, &meta)?;
     let (kind, member, name) = match method {
         Method::PromptsGet => (CallableKind::Prompt, "name", params.name),
         Method::ResourcesRead => (CallableKind::Resource, "uri", params.uri),
@@ -93,17 +104,35 @@ async fn answer_call(
         None => ostler_tools::no_arguments(),
     };
     check_parameters(exchange, kind, &name, &arguments)?;
-    let attempt = Attempt { events, ..attempt(&params.meta.unwrap_or_default()) };
-    let answers = params.input_responses.into_iter().map(|(key, answer)| (key, Json::from(answer))).collect();
-    let bound = Bound { method, name: name.clone().into_owned(), arguments: arguments.clone() };
-    let call = Call::new(kind, name.into_owned(), arguments);
-    let (sessions, capabilities) = (&exchange.endpoint.sessions, attempt.capabilities);
-    let principal = std::sync::Arc::clone(&attempt.principal);
-    let reply = match params.request_state {
+    let progress_token = meta.progress_token.and_then(|token| serde_json::from_str(token.get()).ok());
+    let answers = params.input_responses.into_iter().map(|(key, answer)| (key, Json::from(answer)));
+    let request = Request {
+        id: id.to_owned(),
+        kind,
+        bound: Bound { method, name: name.into_owned(), arguments },
+        answers: answers.collect(),
+        state: params.request_state.map(Cow::into_owned),
+        attempt: attempt(&meta),
+    };
+    Ok((request, progress_token))
+}
+
+async fn answer(endpoint: Arc<Endpoint>, request: Request) -> Answer {
+    let id = request.id.clone();
+    let answered = answer_call(&endpoint, request).await;
+    answered.unwrap_or_else(|error| reply::error(Some(&id), &error))
+}
+
+async fn answer_call(endpoint: &Endpoint, request: Request) -> Result<Answer, RpcError> {
+    let Request { id, kind, bound, answers, state, attempt } = request;
+    let call = Call::new(kind, bound.name.clone(), bound.arguments.clone());
+    let (sessions, capabilities) = (&endpoint.sessions, attempt.capabilities);
+    let principal = Arc::clone(&attempt.principal);
+    let reply = match state {
         None => sessions.call(call.answers(answers), attempt).await,
         Some(state) => {
             let now = sessions.clock().now();
-            let state = exchange.endpoint.keys.open(&state, bound.binding(&principal), now);
+            let state = endpoint.keys.open(&state, bound.binding(&principal), now);
             let RequestState { session, round, .. } =
                 state.map_err(|error| RpcError::invalid_params(error.to_string()))?;
             sessions.answer(SessionAnswer { session, round, call: Some(call), answers }, attempt).await
@@ -111,12 +140,12 @@ async fn answer_call(
     };
     match reply.map_err(|error| refusal(&error))? {
         Reply::Done(result) if kind == CallableKind::Resource => {
-            Ok(exchange.endpoint.results.answer(id, "complete", &not_to_be_kept(&result)))
+            Ok(endpoint.results.answer(&id, "complete", &not_to_be_kept(&result)))
         }
-        Reply::Done(result) => Ok(exchange.endpoint.results.complete(id, &result)),
-        Reply::Failed(failure) => failed(exchange, kind, id, &failure),
-        Reply::Input(asked) => input_required(exchange, id, &asked, capabilities, &bound, &principal),
-        Reply::Task(session) => tasks::created(exchange, id, session, &principal).await,
+        Reply::Done(result) => Ok(endpoint.results.complete(&id, &result)),
+        Reply::Failed(failure) => failed(endpoint, kind, &id, &failure),
+        Reply::Input(asked) => input_required(endpoint, &id, &asked, capabilities, &bound, &principal),
+        Reply::Task(session) => tasks::created(endpoint, &id, session, &principal).await,
     }
 }
 
@@ -165,14 +194,13 @@ fn not_to_be_kept(result: &Json) -> String {
 }
 
 fn input_required(
-    exchange: &Exchange,
+    endpoint: &Endpoint,
     id: &RawValue,
     asked: &InputRequired,
     client: Capabilities,
     bound: &Bound,
     principal: &str,
 ) -> Result<Answer, RpcError> {
-    let endpoint = &exchange.endpoint;
     // Another client than the one that was asked first may have come back.
     for question in &asked.questions {
         let request: Value = question.request.read().unwrap_or_default();
@@ -228,14 +256,14 @@ pub(super) fn unsupported(what: &str) -> RpcError {
 
 /// A call that has no result.
 fn failed(
-    exchange: &Exchange,
+    endpoint: &Endpoint,
     kind: CallableKind,
     id: &RawValue,
     failure: &Failure,
 ) -> Result<Answer, RpcError> {
     match failure {
         Failure::Tool { message } if kind == CallableKind::Tool => {
-            Ok(exchange.endpoint.results.value(id, "complete", &tool_error(message)))
+            Ok(endpoint.results.value(id, "complete", &tool_error(message)))
         }
         other => Err(failure_error(other)),
     }

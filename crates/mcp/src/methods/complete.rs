@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use super::{Exchange, read};
 use crate::error::RpcError;
 use crate::reply::Answer;
-use crate::wire::Incoming;
 
 #[derive(Deserialize)]
 struct CompleteParams {
@@ -43,10 +42,10 @@ struct Context {
 
 pub(super) async fn complete(
     exchange: &Exchange,
-    incoming: &Incoming<'_>,
+    params: Option<&RawValue>,
     id: &RawValue,
 ) -> Result<Answer, RpcError> {
-    let params = incoming.params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
+    let params = params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
     let CompleteParams { r#ref, argument, context } = read(params)?;
     let (kind, name) = match r#ref {
         Reference::Prompt { name } => (CallableKind::Prompt, name),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::Stream;
 use ostler_tools::{Change, SessionId};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -58,13 +59,14 @@ struct Listening {
     changes: Receiver<Change>,
     draining: CancellationToken,
     heartbeat: Interval,
-    exchange: Exchange,
+    endpoint: Arc<Endpoint>,
     acknowledged: bool,
 }
 
 pub(super) fn listen(
     exchange: &Exchange,
     incoming: &Incoming<'_>,
+    id: &RawValue,
     events: bool,
 ) -> Result<ResponseBody, RpcError> {
     if !events {
@@ -81,19 +83,14 @@ pub(super) fn listen(
     }
     let endpoint: &Arc<Endpoint> = &exchange.endpoint;
     let listening = Listening {
-        subscription: incoming.id.and_then(|id| serde_json::from_str(id.get()).ok()).unwrap_or_default(),
+        subscription: serde_json::from_str(id.get()).unwrap_or_default(),
         filter,
         principal: attempt.principal,
         // Before the acknowledgement, so that nothing after it is missed.
         changes: endpoint.sessions.changes(),
         draining: exchange.draining.clone(),
         heartbeat: beat(endpoint.config.heartbeat),
-        exchange: Exchange {
-            endpoint: Arc::clone(endpoint),
-            headers: hyper::HeaderMap::new(),
-            body: Bytes::new(),
-            draining: exchange.draining.clone(),
-        },
+        endpoint: Arc::clone(endpoint),
         acknowledged: false,
     };
     Ok(ResponseBody::events(listening.stream()))
@@ -156,10 +153,10 @@ impl Listening {
         if !self.filter.task_ids.contains(&session.to_string()) {
             return None;
         }
-        let view = self.exchange.endpoint.sessions.view(session, &self.principal).await.ok()?;
+        let view = self.endpoint.sessions.view(session, &self.principal).await.ok()?;
         view.summary
             .detached
-            .then(|| self.tell("notifications/tasks", tasks::detailed(&self.exchange, &view)))
+            .then(|| self.tell("notifications/tasks", tasks::detailed(&self.endpoint, &view)))
     }
 
     fn tell(&self, method: &str, mut params: Value) -> Bytes {

@@ -9,7 +9,6 @@ use super::discover::millis;
 use super::{Exchange, Method, read};
 use crate::error::RpcError;
 use crate::reply::Answer;
-use crate::wire::Incoming;
 
 #[derive(Deserialize)]
 struct ListParams {
@@ -19,10 +18,10 @@ struct ListParams {
 pub(super) fn list(
     exchange: &Exchange,
     method: Method,
-    incoming: &Incoming<'_>,
+    params: Option<&RawValue>,
     id: &RawValue,
 ) -> Result<Answer, RpcError> {
-    let params: ListParams = incoming.params.map(read).transpose()?.unwrap_or(ListParams { cursor: None });
+    let params: ListParams = params.map(read).transpose()?.unwrap_or(ListParams { cursor: None });
     if params.cursor.is_some_and(|cursor| !cursor.is_null()) {
         return Err(RpcError::invalid_params("there is no page of that cursor"));
     }

@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use super::call::{failure_error, refusal, tool_error};
 use super::discover::millis;
 use super::{Exchange, Method, attempt, read};
+use crate::endpoint::Endpoint;
 use crate::error::RpcError;
 use crate::headers;
 use crate::meta::Meta;
 use crate::reply::Answer;
-use crate::wire::Incoming;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,10 +31,10 @@ struct TaskParams<'a> {
 pub(super) async fn task(
     exchange: &Exchange,
     method: Method,
-    incoming: &Incoming<'_>,
+    params: Option<&RawValue>,
     id: &RawValue,
 ) -> Result<Answer, RpcError> {
-    let params = incoming.params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
+    let params = params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
     let params: TaskParams<'_> = read(params)?;
     headers::check(&exchange.headers, "mcp-name", &params.task_id)?;
     let attempt = attempt(&params.meta.unwrap_or_default());
@@ -63,25 +63,25 @@ pub(super) async fn task(
             sessions.cancel_own(session, &attempt.principal).await.map_err(refused)?;
             json!({})
         }
-        _ => detailed(exchange, &view),
+        _ => detailed(&exchange.endpoint, &view),
     };
     Ok(exchange.endpoint.results.value(id, "complete", &result))
 }
 
 /// The answer to a call that has become a task.
 pub(super) async fn created(
-    exchange: &Exchange,
+    endpoint: &Endpoint,
     id: &RawValue,
     session: SessionId,
     principal: &str,
 ) -> Result<Answer, RpcError> {
-    let view = exchange.endpoint.sessions.view(session, principal).await.map_err(|error| refusal(&error))?;
-    let task = base(exchange, &view, SessionState::Working);
-    Ok(exchange.endpoint.results.value(id, "task", &task))
+    let view = endpoint.sessions.view(session, principal).await.map_err(|error| refusal(&error))?;
+    let task = base(endpoint, &view, SessionState::Working);
+    Ok(endpoint.results.value(id, "task", &task))
 }
 
 /// What is known of a task whatever it is doing.
-fn base(exchange: &Exchange, view: &SessionView, state: SessionState) -> Value {
+fn base(endpoint: &Endpoint, view: &SessionView, state: SessionState) -> Value {
     let summary = &view.summary;
     json!({
         "taskId": summary.session.to_string(),
@@ -89,12 +89,12 @@ fn base(exchange: &Exchange, view: &SessionView, state: SessionState) -> Value {
         "createdAt": iso(summary.started),
         "lastUpdatedAt": iso(summary.updated),
         "ttlMs": millis(summary.expires.since(summary.started)),
-        "pollIntervalMs": millis(exchange.endpoint.config.poll_interval),
+        "pollIntervalMs": millis(endpoint.config.poll_interval),
     })
 }
 
 /// A task and what it has come to. Also what those who listen are told.
-pub(super) fn detailed(exchange: &Exchange, view: &SessionView) -> Value {
+pub(super) fn detailed(endpoint: &Endpoint, view: &SessionView) -> Value {
     let summary = &view.summary;
     let (state, payload) = match (&view.end, summary.state) {
         (Some(Reply::Done(result)), _) => {
@@ -116,7 +116,7 @@ pub(super) fn detailed(exchange: &Exchange, view: &SessionView) -> Value {
         }
         (_, state) => (state, None),
     };
-    let mut task = base(exchange, view, state);
+    let mut task = base(endpoint, view, state);
     if let Some((member, value)) = payload {
         task[member] = value;
     }
