@@ -17,6 +17,9 @@ pub(crate) struct Meta<'a> {
     pub(crate) capabilities: Option<Declared>,
     #[serde(rename = "io.modelcontextprotocol/logLevel")]
     pub(crate) log_level: Option<LogLevel>,
+    /// The trace that the request is part of.
+    #[serde(borrow)]
+    pub(crate) traceparent: Option<Cow<'a, str>>,
     /// By which the client tells apart what progress is told of.
     #[serde(borrow, rename = "progressToken")]
     pub(crate) progress_token: Option<&'a RawValue>,

@@ -175,9 +175,14 @@ async fn answer(
     }
 }
 
+/// Bytes of a `traceparent` at most; of the version that there is it has 55.
+const MAX_TRACE: usize = 256;
+
 /// The attempt that a request makes.
 pub(crate) fn attempt(meta: &Meta<'_>) -> Attempt {
     let capabilities: Capabilities =
         meta.capabilities.as_ref().map(crate::meta::Declared::capabilities).unwrap_or_default();
-    Attempt { log_level: meta.log_level, ..Attempt::anonymous().with(capabilities) }
+    // Longer than any there is, it is none.
+    let trace = meta.traceparent.as_deref().filter(|trace| trace.len() <= MAX_TRACE).map(Arc::from);
+    Attempt { log_level: meta.log_level, trace, ..Attempt::anonymous().with(capabilities) }
 }

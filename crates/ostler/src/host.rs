@@ -166,7 +166,7 @@ impl Host {
             http_events.push(counts);
         }
         thrift::start(scope, &switchboards)?;
-        drain_together(scope, &switchboards, mcp.as_ref().map_or(&[][..], |(mcp, _)| mcp.listeners()))?;
+        drain_together(scope, &switchboards, mcp.as_ref().map(|(mcp, _)| mcp))?;
         let overseen = Overseen {
             root: scope,
             events,
@@ -227,8 +227,9 @@ async fn start_mcp(
 
 /// Drains all switchboards and the endpoint at once when `scope` halts. By themselves they would follow one another, and each
 /// would take its lame-duck delay and its deadline anew.
-fn drain_together(scope: &Scope, switchboards: &[Switchboard], mcp: &[ServerHandle]) -> Result<(), Closed> {
-    let servers = switchboards.iter().map(Switchboard::server).chain(mcp);
+fn drain_together(scope: &Scope, switchboards: &[Switchboard], mcp: Option<&Mcp>) -> Result<(), Closed> {
+    let servers =
+        switchboards.iter().map(Switchboard::server).chain(mcp.into_iter().flat_map(Mcp::listeners));
     let servers: Vec<_> = servers.cloned().collect();
     scope.ensure("drain", async move |cleanup| {
         // Each one's own end tells what was cut.

@@ -15,7 +15,8 @@ use crate::demo;
 #[derive(Clone, Debug)]
 pub struct Mcp {
     sessions: Sessions,
-    listeners: Vec<ServerHandle>,
+    /// What serves it, and what has happened to the connections there.
+    listeners: Vec<(ServerHandle, EventCounts)>,
 }
 
 impl Mcp {
@@ -39,9 +40,10 @@ impl Mcp {
                 ..crate::host::bounds(&config.mcp.bounds)
             };
             let endpoint = Arc::clone(&endpoint);
-            let observer = Tracing.and(EventCounts::default());
+            let counts = EventCounts::default();
+            let observer = Tracing.and(counts.clone());
             let make = move |connection: &Arc<_>| endpoint.service(connection);
-            servers.push(serve(scope, name, listener, bounds, observer, make)?);
+            servers.push((serve(scope, name, listener, bounds, observer, make)?, counts));
         }
         Ok(Self { sessions, listeners: servers })
     }
@@ -53,13 +55,18 @@ impl Mcp {
     }
 
     /// What serves it.
-    pub(crate) fn listeners(&self) -> &[ServerHandle] {
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = &ServerHandle> {
+        self.listeners.iter().map(|(server, _)| server)
+    }
+
+    /// The same with what has happened to their connections.
+    pub(crate) fn counted(&self) -> &[(ServerHandle, EventCounts)] {
         &self.listeners
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.listeners.iter().map(ServerHandle::address)
+        self.listeners().map(ServerHandle::address)
     }
 }
 

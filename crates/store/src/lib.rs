@@ -45,4 +45,4 @@ mod writer;
 pub use config::SqliteConfig;
 pub use error::{OpenError, StoreError};
 pub use lock::LockError;
-pub use storage::SqliteStorage;
+pub use storage::{SqliteStorage, Written};

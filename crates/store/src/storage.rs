@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -41,6 +42,26 @@ struct Inner {
     jobs: mpsc::Sender<Job>,
     readers: Readers,
     entry_bytes: usize,
+    counters: Arc<Counters>,
+}
+
+/// What has been written since the store was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) entries: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) failures: AtomicU64,
+}
+
+/// What has been written since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Entries that are durable.
+    pub entries: u64,
+    /// Groups of them that were committed together.
+    pub commits: u64,
+    /// Writes that failed: of a full disk, say.
+    pub failures: u64,
 }
 
 const PAGE: u64 = 4096;
@@ -75,6 +96,7 @@ impl SqliteStorage {
         let (jobs, received) = mpsc::channel(config.queue.max(1));
         let (stop, stopped) = oneshot::channel();
         let (done, ended) = oneshot::channel();
+        let counters = Arc::new(Counters::default());
         let writer = Writer {
             path: Arc::clone(&path),
             options: writing,
@@ -85,6 +107,7 @@ impl SqliteStorage {
             group_bytes: config.group_bytes,
             wal: Wal::new(&path, config.wal_bytes),
             broken: None,
+            counters: Arc::clone(&counters),
         };
         let inner = Arc::new(Inner {
             lock,
@@ -92,6 +115,7 @@ impl SqliteStorage {
             readers: Readers::new(options.read_only(true), config.readers),
             entry_bytes: config.entry_bytes,
             path,
+            counters,
         });
         scope.daemon("store writer", async move {
             writer.run(stopped).await;
@@ -115,6 +139,17 @@ impl SqliteStorage {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.inner.path
+    }
+
+    /// What has been written since it was opened.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        let Counters { entries, commits, failures } = &*self.inner.counters;
+        Written {
+            entries: entries.load(Ordering::Relaxed),
+            commits: commits.load(Ordering::Relaxed),
+            failures: failures.load(Ordering::Relaxed),
+        }
     }
 
     /// Lets a successor in, which opens the store with [`SqliteConfig::successor`]: from now on both may write, and fences tell

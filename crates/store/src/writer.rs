@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ostler_journal::{AppendRefused, Seq, SessionId, StorageError, Timestamp};
 use ostler_lease::{Epoch, Fence, Shard};
@@ -19,6 +20,7 @@ use crate::part::Part;
 use crate::queue::{Append, Job};
 use crate::read::{self, ReadError};
 use crate::sql::{self, Transaction};
+use crate::storage::Counters;
 use crate::wal::{Shortening, Wal};
 
 /// What the task needs.
@@ -34,6 +36,7 @@ pub(crate) struct Writer {
     pub(crate) group_entries: usize,
     pub(crate) group_bytes: usize,
     pub(crate) wal: Wal,
+    pub(crate) counters: Arc<Counters>,
     /// Why nothing is written any more.
     pub(crate) broken: Option<StoreError>,
 }
@@ -118,8 +121,15 @@ impl Writer {
 
     async fn append(&mut self, group: Vec<Append>) {
         match self.commit(&group).await {
-            Ok(None) => group.into_iter().for_each(Append::taken),
+            Ok(None) => {
+                self.count(group.iter().map(Append::entries).sum());
+                group.into_iter().for_each(Append::taken);
+            }
             Ok(Some(answers)) => {
+                let parts = group.iter().flat_map(|append| &append.parts).zip(&answers);
+                self.count(
+                    parts.filter(|(_, answer)| answer.is_ok()).map(|(part, _)| part.events.len()).sum(),
+                );
                 let mut answers = answers.into_iter();
                 for append in group {
                     append.judged(&mut answers);
@@ -132,6 +142,12 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Counts a group of which so many entries were taken.
+    fn count(&self, entries: usize) {
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.counters.entries.fetch_add(entries as u64, Ordering::Relaxed);
     }
 
     /// Writes a group. With the answers to its parts, unless all were taken.
@@ -207,6 +223,7 @@ impl Writer {
     fn failed(&mut self, error: ReadError) -> StorageError {
         // The connection rolls back when it is closed. Making another one costs less than it would to know in what state it is.
         self.connection = None;
+        self.counters.failures.fetch_add(1, Ordering::Relaxed);
         match error {
             ReadError::Damaged(error) => error,
             ReadError::Sqlite(error) => {

@@ -18,6 +18,9 @@ pub struct Attempt {
     pub events: Option<mpsc::Sender<SessionEvent>>,
     /// The least level of log messages that the client wants; None if it wants none.
     pub log_level: Option<LogLevel>,
+    /// The trace that the request is part of, as its `traceparent` ([W3C](https://www.w3.org/TR/trace-context/)) has it. It is told
+    /// with the round, and with the round after it.
+    pub trace: Option<Arc<str>>,
 }
 
 impl Attempt {
@@ -29,6 +32,7 @@ impl Attempt {
             capabilities: Capabilities::default(),
             events: None,
             log_level: None,
+            trace: None,
         }
     }
 

@@ -34,6 +34,10 @@ pub(crate) struct Core {
     woken: AtomicBool,
     /// Who polls the driver.
     driver: AtomicWaker,
+    /// Whether it waits for answers: nothing that it awaits can have come by itself then.
+    parked: AtomicBool,
+    /// Whether something has woken it all the same.
+    woken_by_others: AtomicBool,
     cell: Mutex<Cell>,
 }
 
@@ -110,6 +114,8 @@ impl Core {
             arguments,
             woken: AtomicBool::new(false),
             driver: AtomicWaker::new(),
+            parked: AtomicBool::new(false),
+            woken_by_others: AtomicBool::new(false),
             cell: Mutex::new(cell),
         }
     }
@@ -307,12 +313,43 @@ impl Core {
     }
 }
 
+/// Being parked.
+impl Core {
+    /// Nobody polls the tool from now on.
+    pub(crate) fn park(&self) {
+        self.parked.store(true, Ordering::Release);
+    }
+
+    /// Somebody is about to poll it, or drops it. Whether something that is not its context's wanted that while it was parked.
+    pub(crate) fn unpark(&self) -> bool {
+        self.parked.store(false, Ordering::Release);
+        self.woken_by_others.swap(false, Ordering::AcqRel)
+    }
+
+    /// A timer, a channel, a socket: the tool would have gone on, and cannot before it is answered.
+    fn note_foreign_wake(&self) {
+        if self.woken_by_others.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let session = self.cell().journal.as_ref().map(|journal| journal.session().to_string());
+        tracing::error!(
+            tool = %self.callable.name,
+            session,
+            "a tool that waits for answers was woken by something that is not its context's, and is not polled for it: \
+             await timers with `ctx.sleep` or `ctx.deadline`, and anything else in a step"
+        );
+    }
+}
+
 impl Wake for Core {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        if self.parked.load(Ordering::Acquire) {
+            self.note_foreign_wake();
+        }
         self.set_woken();
         self.driver.wake();
     }

@@ -384,6 +384,8 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // What its parts say to one another as they go is nobody's fault.
+        self.core.unpark();
         // What the tool awaits is withdrawn while its core is whole.
         self.future = None;
         self.core.clear_wakers();

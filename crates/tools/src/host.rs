@@ -119,6 +119,7 @@ impl Sessions {
             capabilities: host.capabilities(),
             events: Some(sender),
             log_level: host.log_level(),
+            trace: None,
         };
         let mut reply = hearing(self.call(call, attempt.clone()), &mut events, host).await?;
         loop {

@@ -6,6 +6,7 @@ mod call;
 mod change;
 mod config;
 mod reply;
+mod round;
 mod shelf;
 mod task;
 mod upkeep;
@@ -79,11 +80,13 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Counters {
     calls: AtomicU64,
+    rounds: AtomicU64,
     resumed_live: AtomicU64,
     resumed_from_journal: AtomicU64,
     evicted: AtomicU64,
     expired: AtomicU64,
     diverged: AtomicU64,
+    foreign_wakes: AtomicU64,
 }
 
 /// What has happened since the start, and what there is now.
@@ -91,6 +94,8 @@ struct Counters {
 pub struct SessionsStatus {
     /// Calls, those that never waited included.
     pub calls: u64,
+    /// Rounds of questions that were asked.
+    pub rounds: u64,
     /// Answers that found their tool parked.
     pub resumed_live: u64,
     /// Answers for which the tool was replayed from its journal.
@@ -101,6 +106,9 @@ pub struct SessionsStatus {
     pub expired: u64,
     /// Sessions whose code did not do what it did before.
     pub diverged: u64,
+    /// Parked tools that were woken by something that is not their context's. They are not polled for it: a tool may await its
+    /// context alone.
+    pub foreign_wakes: u64,
     /// Parked tools.
     pub parked: usize,
     /// Tools at work for a request that is not their first.
@@ -238,11 +246,13 @@ impl Sessions {
         let (parked, busy, parked_bytes) = shelf.count();
         SessionsStatus {
             calls: read(&counters.calls),
+            rounds: read(&counters.rounds),
             resumed_live: read(&counters.resumed_live),
             resumed_from_journal: read(&counters.resumed_from_journal),
             evicted: read(&counters.evicted),
             expired: read(&counters.expired),
             diverged: read(&counters.diverged),
+            foreign_wakes: read(&counters.foreign_wakes),
             parked,
             busy,
             parked_bytes,

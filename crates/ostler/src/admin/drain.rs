@@ -8,9 +8,8 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use futures::future::join_all;
-use ostler_http::{Cut, Drain};
+use ostler_http::{Cut, Drain, ServerHandle};
 use ostler_scope::{Closed, Deadline, Scope, ScopeHandle};
-use ostler_switchboard::Switchboard;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -18,21 +17,21 @@ use super::AdminState;
 use super::problem::{Problem, ProblemDetails};
 use super::view::{DrainView, ListenerDrained, seconds};
 
-/// The drain of the switchboards, begun at most once.
+/// The drain of the switchboards and of the endpoint, begun at most once.
 #[derive(Debug)]
 pub(super) struct Draining {
-    switchboards: Vec<Switchboard>,
+    servers: Vec<ServerHandle>,
     /// Where the drain runs: it goes on when whoever asked for it goes away.
     scope: ScopeHandle,
     begun: AtomicBool,
-    /// The switchboards have drained; who runs Ostler waits for it.
+    /// They have drained; who runs Ostler waits for it.
     done: Notify,
 }
 
 impl Draining {
-    pub(super) fn new(switchboards: &[Switchboard], scope: &Scope) -> Arc<Self> {
-        let (switchboards, scope) = (switchboards.to_vec(), scope.handle());
-        Arc::new(Self { switchboards, scope, begun: AtomicBool::new(false), done: Notify::new() })
+    pub(super) fn new(servers: Vec<ServerHandle>, scope: &Scope) -> Arc<Self> {
+        let scope = scope.handle();
+        Arc::new(Self { servers, scope, begun: AtomicBool::new(false), done: Notify::new() })
     }
 
     /// Whether a drain has been asked for.
@@ -40,7 +39,7 @@ impl Draining {
         self.begun.load(Ordering::Acquire)
     }
 
-    /// Waits until the switchboards have drained because somebody asked for it.
+    /// Waits until they have drained because somebody asked for it.
     pub(super) async fn done(&self) {
         self.done.notified().await;
     }
@@ -63,9 +62,11 @@ impl Draining {
     }
 
     async fn wait(&self, deadline: &Deadline) -> Vec<(String, Drain)> {
-        join_all(self.switchboards.iter().map(async |switchboard| {
-            (switchboard.address().to_string(), switchboard.drain(deadline.clone()).await)
-        }))
+        join_all(
+            self.servers
+                .iter()
+                .map(async |server| (server.address().to_string(), server.drain(deadline.clone()).await)),
+        )
         .await
     }
 }
@@ -79,8 +80,8 @@ pub(super) struct DrainQuery {
     deadline: Option<Duration>,
 }
 
-/// Stop taking requests, finish those in flight, and end. The answer comes when the switchboard has drained; the servers
-/// stop after that. Another call joins the drain, and can bring its deadline forward.
+/// Stop taking requests, finish those in flight, and end. The answer comes when the switchboards and the
+/// endpoint have drained; the servers stop after that. Another call joins the drain, and can bring its deadline forward.
 #[utoipa::path(post, path = "/drain", tag = "ostler",
     params(("deadline" = Option<String>, Query, example = "5s",
         description = "How long requests in flight may go on. Default: `switchboard.drain_timeout`")),

@@ -92,6 +92,7 @@ struct AdminState {
     /// Of the connections of each switchboard.
     http_events: Vec<EventCounts>,
     mcp: Option<Mcp>,
+    database: Option<SqliteStorage>,
     /// The admin API's own, set once they listen.
     listeners: Arc<OnceLock<Vec<(ServerHandle, EventCounts)>>>,
     rules: Rules,
@@ -115,6 +116,8 @@ impl Admin {
         let Overseen { root, events, pool, switchboards, program, estates, http_events, mcp } = overseen;
         let (mcp, data) = mcp.unzip();
         let database = data.and_then(|data| data.database);
+        let serving = switchboards.iter().map(Switchboard::server);
+        let serving = serving.chain(mcp.iter().flat_map(Mcp::listeners)).cloned().collect();
         let rules = Rules::new(&config.servers);
         let watch = Watch::new(&config.admin, rules.clone(), events);
         let watching = Arc::clone(&watch);
@@ -129,8 +132,13 @@ impl Admin {
             let _ = watcher.await;
             Ok::<_, Closed>(())
         })?;
-        let draining = Draining::new(switchboards, scope);
-        let means = Means { program, estates, within: config.switchboard.replace_timeout, database };
+        let draining = Draining::new(serving, scope);
+        let means = Means {
+            program,
+            estates,
+            within: config.switchboard.replace_timeout,
+            database: database.clone(),
+        };
         let own = Arc::new(OnceLock::new());
         let leaving = Leaving {
             switchboards: switchboards.to_vec(),
@@ -145,6 +153,7 @@ impl Admin {
             switchboards: switchboards.to_vec(),
             http_events,
             mcp,
+            database,
             listeners: Arc::clone(&own),
             rules,
             watch,
@@ -178,7 +187,7 @@ impl Admin {
         self.listeners.iter().map(ServerHandle::address)
     }
 
-    /// Waits until the switchboards have drained because somebody asked for it.
+    /// Waits until the switchboards and the endpoint have drained because somebody asked for it.
     pub async fn drained_on_request(&self) {
         self.draining.done().await;
     }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ostler_journal::{Digest, End, Journal, Json, Outcome, Resumed, RoundState, SessionId, Started};
+use tracing::Instrument;
+use tracing::field::display;
 
 use super::busy::Work;
 use super::call::input_of;
 use super::shelf::Found;
-use super::{Call, Reply, Sessions};
+use super::{Call, Reply, Sessions, round};
 use crate::Attempt;
 use crate::callable::Callable;
 use crate::core::{Beginning, Core};
@@ -54,6 +56,13 @@ impl Sessions {
     /// # Errors
     /// See [`CallError`]: the answers were not taken.
     pub async fn answer(&self, answer: Answer, attempt: Attempt) -> Result<Reply, CallError> {
+        let tool = answer.call.as_ref().map_or("", |call| &call.name);
+        let span = round::span(tool, &attempt);
+        span.record("session", display(answer.session)).record("round", answer.round);
+        self.next_round(answer, attempt).instrument(span).await
+    }
+
+    async fn next_round(&self, answer: Answer, attempt: Attempt) -> Result<Reply, CallError> {
         let digest = answer.digest();
         loop {
             match self.inner.shelf.take(answer.session) {
@@ -101,6 +110,7 @@ impl Sessions {
             }
         };
         self.inner.counters.resumed_live.fetch_add(1, Ordering::Relaxed);
+        round::follow(&core, "live");
         self.go_on(work, meaning, answer, digest, attempt).await
     }
 
@@ -122,6 +132,7 @@ impl Sessions {
             Err(failure) => return Ok(Reply::Failed(failure)),
         };
         self.inner.counters.resumed_from_journal.fetch_add(1, Ordering::Relaxed);
+        round::follow(&running.core, "journal");
         running.begin_turn();
         work.set(running);
         if let Meaning::New = meaning {

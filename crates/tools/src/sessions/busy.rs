@@ -67,12 +67,15 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) const fn on(
+    pub(super) fn on(
         sessions: Sessions,
         session: SessionId,
         running: Option<Box<Running>>,
         done: watch::Sender<()>,
     ) -> Self {
+        if running.as_ref().is_some_and(|running| running.core.unpark()) {
+            sessions.inner.counters.foreign_wakes.fetch_add(1, Ordering::Relaxed);
+        }
         Self { sessions, session, running, done: Some(done), winding_down: false }
     }
 
@@ -101,8 +104,8 @@ impl Work {
         match turn {
             Turn::Finished(result) => {
                 let running = self.running.take();
-                if let Err(failure) = &result {
-                    self.sessions.note_failure(failure);
+                if let Some(running) = &running {
+                    self.sessions.note_finished(&running.core, &result);
                 }
                 // What could not go on, for a reason that may pass, still counts: it waits in its journal.
                 if result.as_ref().map_or_else(Failure::is_end, |_| true)
@@ -113,7 +116,14 @@ impl Work {
                 }
                 Some(result)
             }
-            Turn::Parked | Turn::WoundDown | Turn::Detached => {
+            Turn::Parked => {
+                if let Some(running) = &self.running {
+                    self.sessions.note_parked(&running.core);
+                }
+                self.park();
+                None
+            }
+            Turn::WoundDown | Turn::Detached => {
                 self.park();
                 None
             }
@@ -154,16 +164,5 @@ impl Drop for Work {
             return;
         }
         sessions.inner.shelf.leave(session);
-    }
-}
-
-impl Sessions {
-    pub(super) fn note_failure(&self, failure: &Failure) {
-        let counter = match failure {
-            Failure::Diverged { .. } => &self.inner.counters.diverged,
-            Failure::Expired => &self.inner.counters.expired,
-            _ => return,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 
 use ostler_journal::{Json, SessionId, Timestamp};
 use serde::Serialize;
+use tracing::Instrument;
 
 use super::busy::FirstRound;
-use super::{InputRequired, Reply, Sessions};
+use super::{InputRequired, Reply, Sessions, round};
 use crate::callable::{Callable, CallableKind};
 use crate::core::{Beginning, Core};
 use crate::drive::{Running, Turn};
@@ -61,16 +62,25 @@ impl Sessions {
     /// See [`CallError`]: the call was not begun, or could not be kept waiting.
     pub async fn call(&self, call: Call, attempt: Attempt) -> Result<Reply, CallError> {
         let (callable, call) = self.find(call)?;
+        let span = round::span(&callable.name, &attempt);
+        self.first_round(callable, call, attempt).instrument(span).await
+    }
+
+    async fn first_round(
+        &self,
+        callable: Arc<Callable>,
+        call: Call,
+        attempt: Attempt,
+    ) -> Result<Reply, CallError> {
         let policy = callable.tasks;
         if policy.is_required() && !attempt.capabilities.tasks {
             return Err(CallError::NeedsTasks);
         }
         let mut first = FirstRound::new(self, self.begin(callable, call, attempt)?);
         match self.turn(first.running(), policy).await {
-            Turn::Finished(Ok(result)) => Ok(Reply::Done(result)),
-            Turn::Finished(Err(failure)) => {
-                self.note_failure(&failure);
-                Ok(Reply::Failed(failure))
+            Turn::Finished(result) => {
+                self.note_finished(&first.running().core, &result);
+                Ok(result.map_or_else(Reply::Failed, Reply::Done))
             }
             Turn::Detached => {
                 let running = self.keep(first)?;
@@ -82,6 +92,7 @@ impl Sessions {
             Turn::Parked | Turn::WoundDown => {
                 let running = self.keep(first)?;
                 let input = input_of(&running);
+                self.note_parked(&running.core);
                 self.park(input.session, running);
                 Ok(Reply::Input(input))
             }
@@ -166,9 +177,13 @@ impl Sessions {
 
     pub(super) fn park(&self, session: SessionId, running: Box<Running>) {
         running.core.cell().shrink();
+        running.core.park();
         self.inner.shelf.park(session, running);
         let evicted = self.inner.shelf.evict_down_to(self.inner.config.max_parked_bytes);
-        self.inner.counters.evicted.fetch_add(evicted.len() as u64, Ordering::Relaxed);
+        let counters = &self.inner.counters;
+        counters.evicted.fetch_add(evicted.len() as u64, Ordering::Relaxed);
+        let woken = evicted.iter().filter(|running| running.core.unpark()).count();
+        counters.foreign_wakes.fetch_add(woken as u64, Ordering::Relaxed);
     }
 }
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ostler_journal::{Json, ListQuery, SessionId, SessionState, SessionSummary, StorageError};
+use tracing::Instrument;
+use tracing::field::display;
 
 use super::answer::{Answer, reply_of, take_answers};
 use super::busy::Work;
 use super::shelf::{Found, Seen};
-use super::{Change, Reply, Sessions};
+use super::{Change, Reply, Sessions, round};
 use crate::Attempt;
 use crate::drive::{Running, Turn};
 use crate::error::{CallError, Failure};
@@ -40,6 +42,8 @@ impl Sessions {
     pub(super) fn go_on_alone_at(&self, mut work: Work) {
         let core = Arc::clone(&work.running().core);
         let attempt = core.cell().attempt.clone();
+        let span = round::span(&core.callable.name, &attempt);
+        span.record("session", display(work.session));
         core.rebind(Attempt { events: None, ..attempt });
         let going_on = async move {
             let turn = loop {
@@ -54,7 +58,7 @@ impl Sessions {
             Ok::<_, Infallible>(())
         };
         // Refused while the host ends; the next start finds the session in its journal.
-        let _ = self.spawn("task", going_on);
+        let _ = self.spawn("task", going_on.instrument(span));
     }
 
     /// A session of `principal`'s.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use ostler_journal::SessionId;
 use ostler_scope::{Closed, Scope};
+use tracing::Instrument;
+use tracing::field::display;
 
-use super::Sessions;
 use super::busy::Work;
 use super::shelf::Found;
+use super::{Sessions, round};
 use crate::Attempt;
 use crate::drive::Running;
 use crate::error::{CallError, Failure};
@@ -111,9 +113,11 @@ impl Sessions {
             }
         };
         let now = self.inner.clock.now();
+        let core = Arc::clone(&work.running().core);
+        let attempt = core.cell().attempt.clone();
+        let span = round::span(&core.callable.name, &attempt);
+        span.record("session", display(session));
         let going_on = async move {
-            let core = Arc::clone(&work.running().core);
-            let attempt = core.cell().attempt.clone();
             core.rebind(Attempt { events: None, ..attempt });
             core.begun(|journal| journal.wake(now));
             work.running().begin_turn();
@@ -121,7 +125,7 @@ impl Sessions {
             work.finish(turn);
             Ok::<_, Infallible>(())
         };
-        let _ = self.spawn("wake", going_on);
+        let _ = self.spawn("wake", going_on.instrument(span));
     }
 
     async fn load_to_wake(&self, session: SessionId) -> Result<Option<Running>, CallError> {

@@ -5,3 +5,4 @@ mod crash;
 mod flight;
 mod order;
 mod rounds;
+mod told;

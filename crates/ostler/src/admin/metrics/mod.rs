@@ -12,6 +12,7 @@ use http::header::CONTENT_TYPE;
 use ostler_http::{EventCounts, Phase, SendSite, ServerHandle};
 use ostler_pool::ServerState;
 use ostler_switchboard::Switchboard;
+use ostler_tools::SessionsStatus;
 
 use self::scrape::Scrape;
 use super::AdminState;
@@ -31,6 +32,18 @@ pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoRespons
     }
     for (board, counts) in state.switchboards.iter().zip(&state.http_events) {
         switchboard(&scrape, board, counts);
+    }
+    if let Some(mcp) = &state.mcp {
+        for (server, counts) in mcp.counted() {
+            listener(&scrape, server, counts);
+        }
+        tools(&scrape, &mcp.sessions().status());
+    }
+    if let Some(database) = &state.database {
+        let written = database.written();
+        scrape.counter(names::STORE_ENTRIES, &[], written.entries);
+        scrape.counter(names::STORE_COMMITS, &[], written.commits);
+        scrape.counter(names::STORE_FAILURES, &[], written.failures);
     }
     pool(&scrape, &state);
     ([(CONTENT_TYPE, TEXT)], scrape.render())
@@ -76,6 +89,20 @@ fn switchboard(scrape: &Scrape, switchboard: &Switchboard, counts: &EventCounts)
     for (problem, count) in counted.problems {
         scrape.counter(names::PROBLEMS, &[("listener", &address), ("problem", problem)], count);
     }
+}
+
+fn tools(scrape: &Scrape, status: &SessionsStatus) {
+    scrape.counter(names::CALLS, &[], status.calls);
+    scrape.counter(names::ROUNDS, &[], status.rounds);
+    scrape.counter(names::RESUMED, &[("from", "live")], status.resumed_live);
+    scrape.counter(names::RESUMED, &[("from", "journal")], status.resumed_from_journal);
+    scrape.counter(names::EVICTED, &[], status.evicted);
+    scrape.counter(names::FAILED_SESSIONS, &[("failure", "expired")], status.expired);
+    scrape.counter(names::FAILED_SESSIONS, &[("failure", "diverged")], status.diverged);
+    scrape.counter(names::FOREIGN_WAKES, &[], status.foreign_wakes);
+    scrape.gauge(names::SESSIONS, &[("state", "parked")], status.parked as f64);
+    scrape.gauge(names::SESSIONS, &[("state", "busy")], status.busy as f64);
+    scrape.gauge(names::PARKED_BYTES, &[], status.parked_bytes as f64);
 }
 
 fn pool(scrape: &Scrape, state: &AdminState) {

@@ -41,6 +41,41 @@ pub(super) const PROBLEMS: Metric = metric(
     "Requests that the switchboard answered itself because something was wrong, by listener and problem.",
 );
 
+pub(super) const CALLS: Metric = metric(
+    "ostler_tools_calls_total",
+    "Calls of tools, prompts and resources, those that never waited included.",
+);
+pub(super) const ROUNDS: Metric = metric(
+    "ostler_tools_rounds_total",
+    "Rounds of questions with which a session came to wait for its client.",
+);
+pub(super) const RESUMED: Metric = metric(
+    "ostler_tools_resumed_total",
+    "Answers that a session went on with, by what was left of it: live, or its journal alone.",
+);
+pub(super) const FAILED_SESSIONS: Metric =
+    metric("ostler_tools_failures_total", "Sessions that came to no end of their own, by kind of failure.");
+pub(super) const EVICTED: Metric = metric(
+    "ostler_tools_evicted_total",
+    "Parked sessions of which only the journal was kept, for their memory.",
+);
+pub(super) const FOREIGN_WAKES: Metric = metric(
+    "ostler_tools_foreign_wakes_total",
+    "Parked sessions that were woken by something that is not their context's, which is a fault of their tool.",
+);
+pub(super) const SESSIONS: Metric = metric(
+    "ostler_tools_sessions",
+    "Sessions in memory now: parked between two rounds, or busy with an answer.",
+);
+pub(super) const PARKED_BYTES: Metric =
+    metric("ostler_tools_parked_bytes", "Bytes that parked sessions hold, roughly.");
+pub(super) const STORE_ENTRIES: Metric =
+    metric("ostler_store_entries_total", "Entries of journals that were made durable.");
+pub(super) const STORE_COMMITS: Metric =
+    metric("ostler_store_commits_total", "Commits of groups of entries, each with one sync of the disk.");
+pub(super) const STORE_FAILURES: Metric =
+    metric("ostler_store_failures_total", "Writes and commits of the store that failed.");
+
 pub(super) const MAX_SERVERS: Metric =
     metric("ostler_pool_max_servers", "How many servers there may be at once.");
 pub(super) const SERVERS: Metric = metric("ostler_pool_servers", "Servers that exist now, by state.");
