@@ -33,6 +33,7 @@ use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle,
 use ostler_net::{Address, Listener};
 use ostler_pool::{Event, Pool};
 use ostler_scope::{Closed, Scope, Subscriber};
+use ostler_store::SqliteStorage;
 use ostler_switchboard::Switchboard;
 use tokio::time::Instant;
 

@@ -28,3 +28,4 @@ mod streams;
 mod tools;
 mod tools_call;
 mod tools_clients;
+mod tools_kills;

@@ -1,6 +1,6 @@
 //! The demo tools at the endpoint of a whole Ostler: over restarts, replacements and kills.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use rustix::process::Signal;
@@ -16,7 +16,7 @@ const LISTEN: [(&str, &str); 3] = [
     ("OSTLER_MCP__LISTEN", "127.0.0.1:0"),
 ];
 
-fn up(directory: Directory) -> Ostler {
+pub(crate) fn up(directory: Directory) -> Ostler {
     Ostler::up(directory, &["up"], &LISTEN)
 }
 
@@ -27,36 +27,40 @@ pub(crate) fn endpoint(ostler: &Ostler) -> SocketAddr {
 }
 
 /// Calls a tool of a client that answers forms and asks its model, and gives the result.
-pub(crate) fn call(address: SocketAddr, tool: &str, mut params: Value) -> Value {
+pub(crate) fn call(address: SocketAddr, tool: &str, params: Value) -> Value {
+    let message = try_call(address, tool, params).unwrap();
+    assert!(message.get("result").is_some(), "{message}");
+    message["result"].clone()
+}
+
+/// The same, with the whole message, for a server that may die meanwhile.
+pub(crate) fn try_call(address: SocketAddr, tool: &str, mut params: Value) -> io::Result<Value> {
     params["name"] = tool.into();
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": { "elicitation": {}, "sampling": {} },
     });
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = TcpStream::connect(address)?;
     write!(
         stream,
         "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: application/json\r\n\
          MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .unwrap();
+    )?;
     let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (_, body) = text.split_once("\r\n\r\n").unwrap();
-    let message: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
-    assert!(message.get("result").is_some(), "{message}");
-    message["result"].clone()
+    stream.read_to_string(&mut text)?;
+    let (_, body) = text.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(serde_json::from_str(body)?)
 }
 
-fn trip() -> Value {
+pub(crate) fn trip() -> Value {
     json!({ "from": "Berlin", "to": "Rome", "date": "2026-12-24" })
 }
 
 /// The answers to what `asked` asks.
-fn answers(asked: &Value) -> Value {
+pub(crate) fn answers(asked: &Value) -> Value {
     let answer = |key: &str| match key {
         "pickFlight" => json!({ "action": "accept", "content": { "flight": "RO243" } }),
         "pickSeat" => json!({ "action": "accept", "content": { "seat": "window", "meal": true } }),
@@ -74,7 +78,7 @@ fn go_on(address: SocketAddr, asked: &Value) -> Value {
     call(address, "book_flight", params)
 }
 
-fn assert_booked(result: &Value) {
+pub(crate) fn assert_booked(result: &Value) {
     let booking = &result["structuredContent"];
     assert_eq!(
         [&booking["flight"], &booking["seat"], &booking["meal"], &booking["tip"]],
@@ -109,7 +113,7 @@ fn a_booking_goes_on_after_a_kill_between_each_of_its_rounds() {
 }
 
 /// Kills it as hard as that can be done.
-fn killed(ostler: Ostler) -> Directory {
+pub(crate) fn killed(ostler: Ostler) -> Directory {
     ostler.signal(Signal::KILL);
     ostler.end_with_directory().2
 }
@@ -141,6 +145,40 @@ fn a_session_is_listed_and_cancelled() {
     ostler.ask(&["cancel", "../drain"]).with(1).complains("no session");
     ostler.ask(&["sessions"]).with(0).says("no sessions wait");
     ostler.ask(&["sessions", "--all"]).with(0).says("cancelled");
+}
+
+#[test]
+fn the_figures_of_the_endpoint_its_sessions_and_its_store_are_metrics_and_it_drains_with_the_rest() {
+    let ostler = up(Directory::new());
+    let address = endpoint(&ostler);
+    let first = call(address, "book_flight", json!({ "arguments": trip() }));
+    let second = go_on(address, &first);
+    assert_booked(&go_on(address, &second));
+    call(address, "book_flight", json!({ "arguments": trip() }));
+    let metrics = admin(ostler.admin, "GET", "/metrics").with(200).body;
+    for line in [
+        "ostler_tools_calls_total 2",
+        "ostler_tools_rounds_total 3",
+        "ostler_tools_resumed_total{from=\"live\"} 2",
+        "ostler_tools_resumed_total{from=\"journal\"} 0",
+        "ostler_tools_sessions{state=\"parked\"} 1",
+        "ostler_store_failures_total 0",
+        &format!("ostler_http_responses_total{{listener=\"{address}\"}} 4"),
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line}: {metrics}");
+    }
+    let figure = |name: &str| {
+        let line =
+            metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}"));
+        line.trim().parse::<u64>().unwrap()
+    };
+    let (entries, commits) = (figure("ostler_store_entries_total"), figure("ostler_store_commits_total"));
+    assert!(commits > 4 && entries > commits, "{metrics}");
+
+    let drained = admin(ostler.admin, "POST", "/drain").with(200).json();
+    let listeners = drained["listeners"].as_array().unwrap();
+    let own = listeners.iter().find(|listener| listener["address"] == address.to_string()).unwrap();
+    assert_eq!((&own["drained"], &own["served"]), (&json!(true), &json!(4)), "{drained}");
 }
 
 #[test]

@@ -133,10 +133,12 @@ impl Sessions {
         };
         self.inner.counters.resumed_from_journal.fetch_add(1, Ordering::Relaxed);
         round::follow(&running.core, "journal");
+        let waits = running.core.journal(|journal| journal.round().open);
         running.begin_turn();
         work.set(running);
-        if let Meaning::New = meaning {
-            // Through the past, up to the questions that are open.
+        if waits {
+            // Through the past, up to the questions that are open: those that are answered, or those that were asked in a reply
+            // that was lost.
             let turn = work.running().advance().await;
             if let Turn::Finished(_) = turn {
                 return Ok(finished(work, turn));

@@ -1,7 +1,7 @@
 //! The process dies after each entry of the journal, and the client tries again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -21,12 +21,22 @@ use crate::flight::{Effects, ada, answers, start, to_rome, tools};
 struct Dying {
     storage: MemoryStorage,
     left: Arc<AtomicUsize>,
+    last: LastWrite,
+    dead: Arc<AtomicBool>,
 }
 
 impl JournalStorage for Dying {
     fn append(&self, batch: Vec<(Fence, Entry)>) -> BoxFuture<'_, AppendResult> {
         let left = self.left.load(Ordering::SeqCst);
         if left == 0 {
+            if !self.dead.swap(true, Ordering::SeqCst) && self.last == LastWrite::Durable {
+                let storage = self.storage.clone();
+                return async move {
+                    let _ = storage.append(batch).await;
+                    std::future::pending().await
+                }
+                .boxed();
+            }
             return std::future::pending().boxed();
         }
         self.left.store(left - 1, Ordering::SeqCst);
@@ -62,14 +72,27 @@ impl JournalStorage for Dying {
     }
 }
 
+/// Whether the write at which a process dies is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LastWrite {
+    Lost,
+    /// But nobody has been told.
+    Durable,
+}
+
 /// Books, with a process that dies after `batches` writes, and others that do not. Gives the booking, or why there is none.
-async fn book_with_a_death_after(batches: usize, effects: &Effects) -> Result<Value, String> {
+async fn book_with_a_death_after(
+    batches: usize,
+    last: LastWrite,
+    effects: &Effects,
+) -> Result<Value, String> {
     let storage = MemoryStorage::new();
     let mut left = batches;
     let (mut known, mut answer) = (None, None);
     loop {
         let scope = Scope::root("process").open().expect("a root opens");
-        let dying = Dying { storage: storage.clone(), left: Arc::new(AtomicUsize::new(left)) };
+        let left_here = Arc::new(AtomicUsize::new(left));
+        let dying = Dying { storage: storage.clone(), left: left_here, last, dead: Arc::default() };
         let sessions = start(&scope, tools(effects), dying);
         let reply = loop {
             let request = match &answer {
@@ -82,6 +105,7 @@ async fn book_with_a_death_after(batches: usize, effects: &Effects) -> Result<Va
             };
             match reply.expect("the answer is taken") {
                 Reply::Input(asked) => {
+                    assert!(!asked.questions.is_empty(), "a round without a question, {last:?} after {batches}");
                     let session = *known.get_or_insert(asked.session);
                     assert_eq!(session, asked.session);
                     let answers = answers(&asked);
@@ -103,25 +127,29 @@ async fn book_with_a_death_after(batches: usize, effects: &Effects) -> Result<Va
 
 #[tokio::test(start_paused = true)]
 async fn a_booking_survives_a_death_after_every_write() {
-    let mut deaths = 0;
-    loop {
-        let effects = Effects::default();
-        let booked = book_with_a_death_after(deaths, &effects).await;
-        let ran = [&effects.searched, &effects.held, &effects.charged].map(|counter| Effects::count(counter));
-        // What ran when the process died may have run again, but only that.
-        assert!(ran[0] <= 2 && ran[1] <= 2 && ran[0] + ran[1] <= 3, "{ran:?} after {deaths} writes");
-        assert_eq!(ran[2], 1, "the charge, after {deaths} writes");
-        match booked {
-            Ok(booking) => {
-                assert_eq!(booking["structuredContent"]["flight"], "Rome-2");
-                assert_eq!(booking["structuredContent"]["row"], 12);
+    for last in [LastWrite::Lost, LastWrite::Durable] {
+        let mut deaths = 0;
+        loop {
+            let effects = Effects::default();
+            let booked = book_with_a_death_after(deaths, last, &effects).await;
+            let ran =
+                [&effects.searched, &effects.held, &effects.charged].map(|counter| Effects::count(counter));
+            // What ran when the process died may have run again, but only that.
+            assert!(ran[0] <= 2 && ran[1] <= 2 && ran[0] + ran[1] <= 3, "{ran:?} after {deaths} writes");
+            assert!(ran[2] <= 1, "the charge, after {deaths} writes");
+            match booked {
+                Ok(booking) => {
+                    assert_eq!(booking["structuredContent"]["flight"], "Rome-2");
+                    assert_eq!(booking["structuredContent"]["row"], 12);
+                    assert_eq!(ran[2], 1, "the charge, after {deaths} writes");
+                }
+                // It had begun to charge, and nobody knows whether it did.
+                Err(reason) => assert_eq!(reason, "whether `charge` has happened is not known"),
             }
-            // It had begun to charge, and nobody knows whether it did.
-            Err(reason) => assert_eq!(reason, "whether `charge` has happened is not known"),
+            if ran[0] + ran[1] == 2 && deaths > 20 {
+                break;
+            }
+            deaths += 1;
         }
-        if ran[0] + ran[1] == 2 && deaths > 20 {
-            break;
-        }
-        deaths += 1;
     }
 }
