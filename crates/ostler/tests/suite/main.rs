@@ -29,3 +29,4 @@ mod tools;
 mod tools_call;
 mod tools_clients;
 mod tools_kills;
+mod tools_rmcp;

@@ -105,7 +105,10 @@ async fn book_with_a_death_after(
             };
             match reply.expect("the answer is taken") {
                 Reply::Input(asked) => {
-                    assert!(!asked.questions.is_empty(), "a round without a question, {last:?} after {batches}");
+                    assert!(
+                        !asked.questions.is_empty(),
+                        "a round without a question, {last:?} after {batches}"
+                    );
                     let session = *known.get_or_insert(asked.session);
                     assert_eq!(session, asked.session);
                     let answers = answers(&asked);
