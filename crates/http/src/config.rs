@@ -14,8 +14,9 @@ pub struct ServerConfig {
     /// How long to wait before the next try when no connection can be accepted for a reason of ours, such as too many open
     /// files.
     pub accept_backoff: Duration,
-    /// How long a connection may stay open between two requests. It takes twice as long to end one whose client does not
-    /// read the end of its response while there is no [`write_timeout`](Self::write_timeout).
+    /// How long a connection may stay open between two requests, from when the client has read its response. Without a
+    /// [`write_timeout`](Self::write_timeout) a client that stops reading the end of its response is reset when it has read nothing
+    /// for twice as long.
     pub idle_timeout: Duration,
     /// How long a client may take to send a whole request head, from its first byte. Then it is answered 408.
     pub header_timeout: Duration,
@@ -39,7 +40,7 @@ pub struct ServerConfig {
     pub read_timeout: Option<Duration>,
     /// Bytes a second that a request body must come with while the service waits for it.
     pub min_receive_rate: Option<u64>,
-    /// How long a client may take to read the next bytes of a response. Then it is reset.
+    /// How long a client may take to read the next bytes of a response, to its last one. Then it is reset.
     pub write_timeout: Option<Duration>,
     /// Bytes a second that a client must read a response with while there are more for it. It holds in a drain too; where it is
     /// switched off, and [`write_timeout`](Self::write_timeout) with it, a drain has no rate of its own, since then clients may

@@ -202,7 +202,7 @@ impl Connection {
     /// Where it stands as a drain sees it: a response that its client has not read yet is not over, though its body is.
     pub(crate) fn standing(&self) -> Phase {
         match self.phase() {
-            Phase::Idle if self.sending.is_waited_for() => Phase::Body,
+            Phase::Idle if self.sending.is_waiting() => Phase::Body,
             phase => phase,
         }
     }
@@ -226,6 +226,11 @@ impl Connection {
     pub(crate) fn resume(&self, phase: Phase, since: u64) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(since, Ordering::Relaxed);
+    }
+
+    /// The client has done something: the bound of its phase begins anew.
+    pub(crate) fn begin_anew(&self) {
+        self.since.store(self.table.tick(), Ordering::Relaxed);
     }
 
     /// The tick at which its phase began.
@@ -298,7 +303,8 @@ impl Connection {
 
     /// Closes it, or lets it finish first, because its client is overdue. Only the sweep does.
     pub(crate) fn expire(&self, overdue: Overdue, order: Order) {
-        if self.overdue() == Overdue::No {
+        // One that was idle is asked to finish. If it is still there later, that is for a reason of its own.
+        if matches!(self.overdue(), Overdue::No | Overdue::Idle) {
             self.overdue.store(overdue as u8, Ordering::Relaxed);
         }
         self.give(order);

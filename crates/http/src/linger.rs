@@ -74,27 +74,18 @@ fn read(io: &mut Watched, chunk: &mut [u8], cx: &mut Context<'_>) -> Poll<usize>
 mod tests {
     use std::sync::Arc;
 
-    use ostler_net::Stream;
-    use ostler_testing::{Encrypted, PATIENCE, SelfSigned};
-    use ostler_tls::{CertificateFiles, Certificates, Tls};
-    use tokio::net::UnixStream;
+    use ostler_testing::PATIENCE;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::table::{Census, Table};
-    use crate::transport::Transport;
+    use crate::transport::encrypted;
     use crate::{Discard, ServerConfig};
 
     /// Over TLS the end of our side is a message, for which there may be no room.
     #[tokio::test]
     async fn a_client_that_does_not_read_keeps_nobody_from_closing() {
-        let made = SelfSigned::new(&["a.localhost"]);
-        let files = CertificateFiles { cert: made.cert.clone(), key: made.key.clone() };
-        let tls = Tls::new(Certificates::load(&[files]).unwrap());
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let shaking = Encrypted::over(Stream::from(theirs), "a.localhost", &[]);
-        let (stream, _client) = tokio::join!(tls.accept(Stream::from(ours)), shaking);
-        let mut transport = Transport::from(stream.unwrap());
+        let (mut transport, _client) = encrypted().await;
         while transport.try_write(&[0; 4096]).is_ok() {}
 
         let table =
