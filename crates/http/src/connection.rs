@@ -310,6 +310,13 @@ impl Connection {
         self.give(order);
     }
 
+    /// Closes it because its client has been listened to for long enough. What ended it has been told. Only the sweep does.
+    pub(crate) fn expire_linger(&self) {
+        self.overdue.store(Overdue::Linger as u8, Ordering::Relaxed);
+        self.give(Order::Close);
+        self.task.wake();
+    }
+
     /// Answers the request 408 because its body is overdue, or closes if there is an answer already. Only the sweep does.
     pub(crate) fn expire_upload(&self, bound: BodyBound) {
         self.upload.condemn(Verdict::TooSlow);

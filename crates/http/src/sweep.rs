@@ -77,7 +77,7 @@ impl Sweep {
             Phase::Upload if age > self.idle => connection.expire(Overdue::BodyProgress, Order::Close),
             // A drain does not wait for a client that has had a moment to see its last response.
             Phase::Lingering if age > self.linger || (age > 1 && connection.is_draining()) => {
-                connection.expire(Overdue::Linger, Order::Close);
+                connection.expire_linger();
             }
             Phase::Handler | Phase::Body if age > 1 => connection.look_after_client(),
             Phase::Idle
