@@ -162,6 +162,19 @@ async fn answer(
                 full(read.map_or_else(|error| error, |body| body.to_bytes().len().to_string()));
         }
         "/echo" => *response.body_mut() = request.into_body().map_err(io::Error::other).boxed_unsync(),
+        "/echo-what-comes" => {
+            let frames = request.into_body().into_data_stream();
+            let frames = frames.take_while(|frame| std::future::ready(frame.is_ok()));
+            let frames = frames.map(|bytes| bytes.map(Frame::data).map_err(io::Error::other));
+            *response.body_mut() = StreamBody::new(frames).boxed_unsync();
+        }
+        "/read-behind" => {
+            tokio::spawn(async move {
+                let _ = request.body_mut().frame().await;
+                cues.entered.notify_one();
+                let _ = request.body_mut().frame().await;
+            });
+        }
         "/read-late" => {
             cues.entered.notify_one();
             cues.release.notified().await;
