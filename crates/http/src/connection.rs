@@ -29,7 +29,7 @@ pub struct Connection {
     since: AtomicU64,
     /// Written by the server, read by the connection's task at each of its polls.
     order: AtomicU8,
-    /// Written by the sweep before it gives an order.
+    /// Written by the sweep before it gives an order, and taken back by a request that comes before it is obeyed.
     overdue: AtomicU8,
     /// A [`Protocol`].
     protocol: AtomicU8,
@@ -308,6 +308,13 @@ impl Connection {
             self.overdue.store(overdue as u8, Ordering::Relaxed);
         }
         self.give(order);
+    }
+
+    /// The client has asked for something at the last moment: it was not idle.
+    pub(crate) fn excuse(&self) {
+        let (from, to) = (Overdue::Idle as u8, Overdue::No as u8);
+        // Unless the sweep has found something else meanwhile.
+        let _ = self.overdue.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Closes it because its client has been listened to for long enough. What ended it has been told. Only the sweep does.

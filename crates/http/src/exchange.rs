@@ -71,6 +71,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.connection.set_phase(Phase::Handler);
+        self.connection.excuse();
         if self.connection.is_resting() {
             // It was to rest, and hyper has taken another request first: it closes behind the answer.
             self.connection.stir();
