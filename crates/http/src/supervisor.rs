@@ -8,7 +8,7 @@ use std::time::Duration;
 use ostler_net::{Address, Listener};
 use ostler_scope::Deadline;
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::Acceptor;
@@ -20,6 +20,9 @@ use crate::{Drain, EventKind, Observer, Remaining, ServerConfig};
 
 /// How long connections that were reset may take to end.
 pub(crate) const REAPING: Duration = Duration::from_secs(1);
+
+/// How long what is open waits for those who are queued: a moment as a rule.
+const CLOSING: Duration = Duration::from_millis(100);
 
 /// What everybody who has to do with a server shares.
 #[derive(Debug)]
@@ -163,6 +166,8 @@ impl Shared {
             biased;
             () = self.closed_or_failed() => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
+            // What keeps the queue from being emptied keeps nobody from finishing, who may be what it waits for.
+            () = sleep(CLOSING) => {}
         }
         self.go_on_to(State::Draining);
         self.draining.cancel();
@@ -170,9 +175,13 @@ impl Shared {
         if self.passed.get().is_some() {
             return self.abort(begun, deadline).await;
         }
+        let finishing = async {
+            self.closed_or_failed().await;
+            self.census.empty().await;
+        };
         tokio::select! {
             biased;
-            () = self.census.empty() => {}
+            () = finishing => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
         }
         if self.passed.get().is_some() {
@@ -350,5 +359,33 @@ impl Drop for Alive {
             true => drop(self.shared.cut_short()),
             false => self.shared.failed.cancel(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Discard;
+
+    /// A server of which nothing runs.
+    async fn server() -> (Arc<Shared>, Acceptor) {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        Shared::new(listener, ServerConfig::default(), 1, Arc::new(Discard))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_is_not_emptied_keeps_nobody_from_finishing() {
+        let (shared, _acceptor) = server().await;
+        let connection = shared.tables[0].enter(None, shared.census.admit(1).unwrap());
+        let serving = async {
+            while connection.order() < Order::Finish {
+                sleep_until(Instant::now() + Duration::from_millis(1)).await;
+            }
+            assert_eq!(connection.order(), Order::Finish);
+            drop(connection);
+            shared.closed.cancel();
+        };
+        let (drain, ()) = tokio::join!(shared.join_drain(Deadline::after(Duration::from_secs(60))), serving);
+        assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
     }
 }
