@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ostler_net::{Address, Listener};
 use ostler_scope::Deadline;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, SetOnce};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,10 @@ pub(crate) struct Shared {
     draining: CancellationToken,
     /// Cancelled when what accepts or serves is gone before its time.
     failed: CancellationToken,
+    /// Fires when the scope that it lives in halts.
+    pub(crate) halting: OnceLock<CancellationToken>,
+    /// When that scope has no time left.
+    pub(crate) end: SetOnce<Deadline>,
     /// Cancelled when all is over.
     pub(crate) stopped: CancellationToken,
     /// The first drain's result, for whoever asks again.
@@ -85,6 +89,8 @@ impl Shared {
             closed: CancellationToken::new(),
             draining: draining.clone(),
             failed: CancellationToken::new(),
+            halting: OnceLock::new(),
+            end: SetOnce::new(),
             stopped: CancellationToken::new(),
             drained: OnceCell::new(),
             begun: OnceLock::new(),
@@ -240,7 +246,12 @@ impl Shared {
             self.census.empty().await;
         };
         // Where it is not over in time `stuck` tells.
-        let _ = tokio::time::timeout(patience, reaping).await;
+        tokio::select! {
+            biased;
+            () = reaping => {}
+            () = sleep(patience) => {}
+            () = self.given_up() => {}
+        }
         let stuck = self.census.open();
         // Those that wait for a thread that never took them.
         let unseen = stuck.saturating_sub(self.phases().total());
@@ -262,6 +273,12 @@ impl Shared {
             (false, true) => Drain::Forced(cut),
             (false, false) => Drain::TimedOut(cut),
         }
+    }
+
+    /// Nobody waits for a result for much longer.
+    async fn given_up(&self) {
+        self.end.wait().await.expired().await;
+        sleep(LAST_CHANCE).await;
     }
 
     /// How things stood when `deadline` passed, which it has by now.
@@ -353,7 +370,11 @@ impl Drop for Alive {
         }
         let out_of_time = match self.dropped {
             Dropped::OutOfTime => true,
-            Dropped::WithItsThread => self.shared.deadline.get().is_some_and(Deadline::is_expired),
+            Dropped::WithItsThread => {
+                // The drain of a halting scope may not have begun when the thread's last chance is over.
+                let is_halting = self.shared.halting.get().is_some_and(CancellationToken::is_cancelled);
+                is_halting || self.shared.deadline.get().is_some_and(Deadline::is_expired)
+            }
         };
         match out_of_time && !std::thread::panicking() {
             true => drop(self.shared.cut_short()),
@@ -371,6 +392,34 @@ mod tests {
     async fn server() -> (Arc<Shared>, Acceptor) {
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
         Shared::new(listener, ServerConfig::default(), 1, Arc::new(Discard))
+    }
+
+    /// What a drain comes to when a thread that serves one request is gone before it has begun.
+    async fn lost_with_its_thread(halting: bool) -> Drain {
+        let (shared, acceptor) = server().await;
+        let token = CancellationToken::new();
+        shared.halting.set(token.clone()).unwrap();
+        let connection = shared.tables[0].enter(None, shared.census.admit(1).unwrap());
+        connection.set_phase(Phase::Handler);
+        let serving = Alive::on_thread(&shared).during(async move {
+            std::future::pending::<()>().await;
+            drop((connection, acceptor));
+        });
+        let mut serving = Box::pin(serving);
+        assert!(futures::poll!(serving.as_mut()).is_pending());
+        if halting {
+            token.cancel();
+        }
+        drop(serving);
+        shared.join_drain(Deadline::at(Instant::now())).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_thread_takes_with_it_is_counted_if_the_scope_halts_though_no_drain_has_begun() {
+        let remaining = Remaining([(Phase::Handler, 1)].into());
+        let cut = Cut { remaining, aborted: 1, stuck: 0 };
+        assert_eq!(lost_with_its_thread(true).await, Drain::Forced(cut));
+        assert_eq!(lost_with_its_thread(false).await, Drain::SupervisorFailed);
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use hyper::body::Frame;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use ostler_http::{
-    Connection, Ending, Event, EventKind, Observer, RequestBody, ServerConfig, ServerHandle, serve,
+    Connection, Ending, Event, EventKind, Observer, RequestBody, ServerConfig, ServerHandle, Upgraded, serve,
 };
 use ostler_scope::Scope;
 use ostler_testing::{Client, PATIENCE};
@@ -67,6 +67,8 @@ pub(crate) struct Cues {
     pub(crate) release: Arc<Notify>,
     /// What the next streamed response consists of.
     pub(crate) pieces: Arc<Mutex<Option<mpsc::UnboundedReceiver<Piece>>>>,
+    /// Connections that nobody lets go of.
+    pub(crate) kept: Arc<Mutex<Vec<Upgraded>>>,
 }
 
 pub(crate) enum Piece {
@@ -181,6 +183,11 @@ async fn answer(
             let _ = request.body_mut().collect().await;
         }
         "/early" => *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE,
+        "/keep" => {
+            cues.kept.lock().unwrap().push(connection.upgrade());
+            cues.entered.notify_one();
+            std::future::pending::<()>().await;
+        }
         "/panic" => panic!("as the test wants"),
         "/fail" => return Err(io::Error::other("as the test wants")),
         path @ ("/chunks" | "/pieces") => {
