@@ -40,7 +40,8 @@ pub struct ServerConfig {
     pub read_timeout: Option<Duration>,
     /// Bytes a second that a request body must come with while the service waits for it.
     pub min_receive_rate: Option<u64>,
-    /// How long a client may take to read the next bytes of a response, to its last one. Then it is reset.
+    /// How long a client may take to read the next bytes of a response, to its last one. Then it is reset. It holds
+    /// for what an upgraded connection is sent, too.
     pub write_timeout: Option<Duration>,
     /// Bytes a second that a client must read a response with while there are more for it. It holds in a drain too; where it is
     /// switched off, and [`write_timeout`](Self::write_timeout) with it, a drain has no rate of its own, since then clients may

@@ -10,6 +10,7 @@ use ostler_net::{Left, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::{CHUNKED, Connection, ENDED, FRESH, LOST};
+use crate::overdue::Overdue;
 use crate::phase::{Order, Phase};
 use crate::site::Writing;
 use crate::transport::Transport;
@@ -267,7 +268,9 @@ impl Drop for Watched {
     fn drop(&mut self) {
         let (connection, phase) = (&self.connection, self.connection.phase());
         let aborted = connection.order() == Order::Abort;
-        if (aborted || self.reset)
+        // Nobody else ends an upgraded one for that.
+        let stalled = matches!(connection.overdue(), Overdue::WriteProgress | Overdue::WriteRate);
+        if (aborted || stalled || self.reset)
             && let Stream::Tcp(stream) = self.stream.socket()
         {
             // Without it the client would take the cut response for a whole one. A socket that cannot be told so is gone

@@ -11,11 +11,13 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use ostler_http::{
     Connection, Ending, Event, EventKind, Observer, RequestBody, ServerConfig, ServerHandle, Upgraded, serve,
 };
 use ostler_scope::Scope;
 use ostler_testing::{Client, PATIENCE};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc};
 
 use crate::listener;
@@ -217,12 +219,23 @@ async fn answer(
                 upgraded.asked_to(Ending::Abort).await;
                 drop((stream, upgraded));
             });
-            if !connect {
-                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-                response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-                response.headers_mut().insert("upgrade", "x".parse().unwrap());
-            }
             *response.body_mut() = full("");
+            if !connect {
+                switch(&mut response);
+            }
+        }
+        "/flood" => {
+            let upgraded = connection.upgrade();
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut stream = TokioIo::new(upgrade.await.unwrap());
+                tokio::select! {
+                    _ = async { while stream.write_all(&[0; 4096]).await.is_ok() {} } => {}
+                    () = upgraded.asked_to(Ending::Abort) => {}
+                }
+                drop((stream, upgraded));
+            });
+            switch(&mut response);
         }
         "/upgrade" | "/forget-upgrade" => {
             let upgraded = connection.upgrade();
@@ -235,14 +248,19 @@ async fn answer(
                     drop((stream, upgraded));
                 });
             }
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-            response.headers_mut().insert("upgrade", "x".parse().unwrap());
-            *response.body_mut() = full("");
+            switch(&mut response);
         }
         _ => {}
     }
     Ok(response)
+}
+
+/// Makes the connection speak `x`.
+fn switch(response: &mut Response<Body>) {
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    response.headers_mut().insert("upgrade", "x".parse().unwrap());
+    *response.body_mut() = full("");
 }
 
 fn streamed(pieces: mpsc::UnboundedReceiver<Piece>) -> Body {
