@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use ostler_net::{Listener, Stream};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
@@ -70,7 +71,7 @@ impl Acceptor {
                 biased;
                 () = self.left_to_another() => return None,
                 accepted = self.listener.accept() => accepted,
-                () = self.closing.cancelled() => return None,
+                () = self.closing.cancelled() => self.queued().await?,
             };
             match accepted {
                 Ok((stream, peer)) => match self.census.admit(self.max_connections) {
@@ -85,13 +86,29 @@ impl Acceptor {
                     let by_client = severity(&error) == Blame::Client;
                     self.tell(None, EventKind::AcceptError { error: (&error).into(), by_client });
                     if !by_client {
-                        tokio::select! {
-                            () = tokio::time::sleep(self.backoff) => {}
-                            () = self.closing.cancelled() => return None,
-                        }
+                        self.pause().await;
                     }
                 }
             }
+        }
+    }
+
+    /// What is queued that the runtime has not told of: it hears of the first connection after a while one turn late.
+    async fn queued(&self) -> Option<io::Result<(Stream, Option<SocketAddr>)>> {
+        tokio::task::yield_now().await;
+        self.listener.accept().now_or_never()
+    }
+
+    /// Lets a moment pass before the next try. A drain that begins meanwhile ends it, and then tries on at the same pace: who is
+    /// queued is there to be served.
+    async fn pause(&self) {
+        let pause = tokio::time::sleep(self.backoff);
+        if self.closing.is_cancelled() {
+            return pause.await;
+        }
+        tokio::select! {
+            () = pause => {}
+            () = self.closing.cancelled() => {}
         }
     }
 

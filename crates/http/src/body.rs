@@ -12,6 +12,7 @@ use hyper::HeaderMap;
 use hyper::body::Incoming;
 
 use crate::connection::Connection;
+use crate::phase::{Order, Phase};
 use crate::upload::{Stage, Verdict};
 use crate::{EventKind, Fault};
 
@@ -68,14 +69,22 @@ impl RequestBody {
         }
     }
 
-    /// The request is answered by the server itself, unless its service has begun to.
+    /// The request is answered by the server itself. If its service has begun to, the response is cut; a whole one is the last.
     fn condemn(&mut self, verdict: Verdict) -> BodyError {
-        if let Some(open) = &self.open {
+        if let Some(Open { connection, exchange, .. }) = self.open.as_deref()
+            && connection.upload.is_coming(*exchange)
+        {
             if let Some(refusal) = verdict.refusal() {
-                open.connection.end(refusal.event());
+                connection.end(refusal.event());
             }
-            open.connection.upload.condemn(verdict);
-            open.connection.wake();
+            connection.upload.condemn(verdict);
+            match connection.phase() {
+                Phase::Handler => connection.wake(),
+                Phase::Body => connection.give(Order::Close),
+                Phase::Idle | Phase::Head | Phase::Upload | Phase::Upgraded | Phase::Lingering => {
+                    connection.give(Order::Finish);
+                }
+            }
         }
         self.end(Stage::Dropped);
         BodyError::TooLarge

@@ -9,13 +9,15 @@ use ostler_tls::Tls;
 /// Bounds that are an option can be switched off with None, and then cost nothing.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Connections served at once. One more is told 503 and closed.
+    /// Connections served at once. One more is told 503 and closed; with [`tls`](Self::tls) it is closed without a word, since
+    /// its client is about to shake hands.
     pub max_connections: usize,
     /// How long to wait before the next try when no connection can be accepted for a reason of ours, such as too many open
     /// files.
     pub accept_backoff: Duration,
-    /// How long a connection may stay open between two requests. It takes twice as long to end one whose client does not
-    /// read the end of its response while there is no [`write_timeout`](Self::write_timeout).
+    /// How long a connection may stay open between two requests, from when the client has read its response. Without a
+    /// [`write_timeout`](Self::write_timeout) a client that stops reading the end of its response is reset when it has read nothing
+    /// for twice as long.
     pub idle_timeout: Duration,
     /// How long a client may take to send a whole request head, from its first byte. Then it is answered 408.
     pub header_timeout: Duration,
@@ -33,13 +35,16 @@ pub struct ServerConfig {
     pub max_trailer_size: Option<usize>,
     /// Bytes of one request body. A larger one is answered 413.
     pub max_body_size: Option<u64>,
-    /// How long a request body may take, from the first look of the service at it. Then the request is answered 408.
+    /// How long a request body may take, from the first look of the service at it. Then the request is answered 408; a response
+    /// that has begun is cut, and behind a whole one the connection is closed.
     pub body_timeout: Option<Duration>,
-    /// How long the next bytes of a request body may take while the service waits for them. Then the request is answered 408.
+    /// How long the next bytes of a request body may take once the service waits for them, until it looks at the body again. Then
+    /// it is ended as at [`body_timeout`](Self::body_timeout).
     pub read_timeout: Option<Duration>,
     /// Bytes a second that a request body must come with while the service waits for it.
     pub min_receive_rate: Option<u64>,
-    /// How long a client may take to read the next bytes of a response. Then it is reset.
+    /// How long a client may take to read the next bytes of a response, to its last one. Then it is reset. It holds
+    /// for what an upgraded connection is sent, too.
     pub write_timeout: Option<Duration>,
     /// Bytes a second that a client must read a response with while there are more for it. It holds in a drain too; where it is
     /// switched off, and [`write_timeout`](Self::write_timeout) with it, a drain has no rate of its own, since then clients may

@@ -29,7 +29,7 @@ pub struct Connection {
     since: AtomicU64,
     /// Written by the server, read by the connection's task at each of its polls.
     order: AtomicU8,
-    /// Written by the sweep before it gives an order.
+    /// Written by the sweep before it gives an order, and taken back by a request that comes before it is obeyed.
     overdue: AtomicU8,
     /// A [`Protocol`].
     protocol: AtomicU8,
@@ -202,7 +202,7 @@ impl Connection {
     /// Where it stands as a drain sees it: a response that its client has not read yet is not over, though its body is.
     pub(crate) fn standing(&self) -> Phase {
         match self.phase() {
-            Phase::Idle if self.sending.is_waited_for() => Phase::Body,
+            Phase::Idle if self.sending.is_waiting() => Phase::Body,
             phase => phase,
         }
     }
@@ -226,6 +226,11 @@ impl Connection {
     pub(crate) fn resume(&self, phase: Phase, since: u64) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(since, Ordering::Relaxed);
+    }
+
+    /// The client has done something: the bound of its phase begins anew.
+    pub(crate) fn begin_anew(&self) {
+        self.since.store(self.table.tick(), Ordering::Relaxed);
     }
 
     /// The tick at which its phase began.
@@ -298,10 +303,25 @@ impl Connection {
 
     /// Closes it, or lets it finish first, because its client is overdue. Only the sweep does.
     pub(crate) fn expire(&self, overdue: Overdue, order: Order) {
-        if self.overdue() == Overdue::No {
+        // One that was idle is asked to finish. If it is still there later, that is for a reason of its own.
+        if matches!(self.overdue(), Overdue::No | Overdue::Idle) {
             self.overdue.store(overdue as u8, Ordering::Relaxed);
         }
         self.give(order);
+    }
+
+    /// The client has asked for something at the last moment: it was not idle.
+    pub(crate) fn excuse(&self) {
+        let (from, to) = (Overdue::Idle as u8, Overdue::No as u8);
+        // Unless the sweep has found something else meanwhile.
+        let _ = self.overdue.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Closes it because its client has been listened to for long enough. What ended it has been told. Only the sweep does.
+    pub(crate) fn expire_linger(&self) {
+        self.overdue.store(Overdue::Linger as u8, Ordering::Relaxed);
+        self.give(Order::Close);
+        self.task.wake();
     }
 
     /// Answers the request 408 because its body is overdue, or closes if there is an answer already. Only the sweep does.

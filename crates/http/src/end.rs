@@ -8,7 +8,7 @@ use crate::io::{Gone, Watched};
 use crate::linger::{Patience, linger};
 use crate::overdue::Overdue;
 use crate::phase::{Order, Phase};
-use crate::upload::Stage;
+use crate::upload::{Stage, Verdict};
 
 /// How hyper's part ended.
 pub(crate) enum Outcome {
@@ -134,14 +134,13 @@ fn ordered(io: &mut Watched, connection: &Connection) -> Closing {
     if let Some(event) = overdue.event() {
         connection.end(event);
     }
+    if connection.upload.verdict() != Verdict::None && connection.phase() == Phase::Body {
+        // Its request's body was too large, or is overdue.
+        return Closing::Reset;
+    }
     match overdue {
         Overdue::Head if io.answer(REQUEST_TIMEOUT) => Closing::Linger(Patience::UntilItCloses),
         Overdue::WriteProgress | Overdue::WriteRate => Closing::Reset,
-        Overdue::BodyTotal | Overdue::BodyProgress | Overdue::BodyRate
-            if connection.phase() == Phase::Body =>
-        {
-            Closing::Reset
-        }
         Overdue::No
         | Overdue::Idle
         | Overdue::Head

@@ -101,7 +101,7 @@ pub enum EventKind {
         /// How.
         error: Fault,
     },
-    /// A request body took too long: answered 408.
+    /// A request body took too long: answered 408, or the response cut that had begun, or the connection closed behind it.
     BodyReadDeadlineExceeded {
         /// Which of its deadlines passed.
         bound: BodyBound,

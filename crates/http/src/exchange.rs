@@ -71,6 +71,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.connection.set_phase(Phase::Handler);
+        self.connection.excuse();
         if self.connection.is_resting() {
             // It was to rest, and hyper has taken another request first: it closes behind the answer.
             self.connection.stir();
@@ -192,7 +193,14 @@ impl<B: Body> Body for Exchange<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.project().body.as_pin_mut().map_or(Poll::Ready(None), |body| body.poll_frame(cx))
+        let this = self.project();
+        let polled = this.body.as_pin_mut().map_or(Poll::Ready(None), |body| body.poll_frame(cx));
+        let connection = &this.end.0;
+        if connection.order() >= Order::Close && connection.upload.verdict() != Verdict::None {
+            // It is cut: what its service makes of that is not sent. The order has woken who obeys it.
+            return Poll::Pending;
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

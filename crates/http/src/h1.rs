@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 
@@ -81,6 +82,10 @@ async fn converse<S: ConnectionService>(
                 }
                 finishing = Finishing::at(connection.phase());
                 if finishing != Finishing::No {
+                    if finishing == Finishing::Idle {
+                        // hyper may have a part of a next head, which it shows when it has ended.
+                        connection.rest();
+                    }
                     Pin::new(&mut serving).graceful_shutdown();
                     polled = Pin::new(&mut serving).poll(cx);
                 }
@@ -90,7 +95,7 @@ async fn converse<S: ConnectionService>(
                 Pin::new(&mut serving).graceful_shutdown();
                 polled = Pin::new(&mut serving).poll(cx);
                 if polled.is_pending() {
-                    // There is something that it finishes first, and it has told the client that it closes behind that.
+                    // There is something that it finishes first. It closes behind that, as its next answer will say.
                     connection.stir();
                 }
             }
@@ -111,14 +116,19 @@ async fn converse<S: ConnectionService>(
         return None;
     };
     let mut io = parts.io.into_inner();
+    let unread = begun(parts.read_buf);
     if connection.is_resting() && matches!(outcome, Outcome::Served(Ok(()))) && io.gone().is_none() {
-        if !parts.read_buf.is_empty() {
-            io.unread(parts.read_buf);
+        let rests = finishing == Finishing::No;
+        if rests {
+            connection.count_rest();
         }
-        connection.count_rest();
-        return Some((io, parts.service));
+        if rests || !unread.is_empty() {
+            io.unread(unread);
+            return Some((io, parts.service));
+        }
     }
-    end(io, connection, outcome, parts.read_buf.len(), finishing == Finishing::Idle).await;
+    connection.stir();
+    end(io, connection, outcome, unread.len(), finishing == Finishing::Idle).await;
     None
 }
 
@@ -143,6 +153,12 @@ impl Finishing {
     }
 }
 
+/// What has come of a next request: empty lines in front of one are none of it (RFC 9112, section 2.2).
+fn begun(mut unread: Bytes) -> Bytes {
+    let lines = unread.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    unread.split_off(lines)
+}
+
 /// What a panic says.
 pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
@@ -154,7 +170,6 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use std::convert::Infallible;
 
-    use bytes::Bytes;
     use http_body_util::Full;
     use hyper::service::service_fn;
     use hyper::{Request, Response};
@@ -164,6 +179,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::overdue::Overdue;
     use crate::table::{Census, Table};
     use crate::{Discard, RequestBody};
 
@@ -234,6 +250,20 @@ mod tests {
         until(|| connection.is_resting()).await;
         connection.give(Order::Finish);
         driving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_at_the_last_moment_is_no_idleness() {
+        let (connection, mut client, driving) = conversation();
+        // Not a turn passes between these two.
+        client.write_all(REQUEST).await.unwrap();
+        connection.expire(Overdue::Idle, Order::Finish);
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.ends_with(b"answer"), "{}", answer.escape_ascii());
+        drop(client);
+        driving.await.unwrap();
+        assert_eq!(connection.overdue(), Overdue::No);
     }
 
     /// hyper ends at once when it is asked to while nothing is under way. If it ever should not, what it serves then is served by

@@ -40,6 +40,8 @@ impl ServerHandle {
     {
         let budget = self.shared.config.drain_timeout + REAPING;
         let scope = scope.child(name).cleanup_deadline(budget).open()?;
+        // Set once: a server lives in one scope.
+        let _ = self.shared.halting.set(scope.halting().clone());
         let reported = Arc::new(AtomicBool::new(false));
         // The first to be registered is the last to run. A machine that gives us no time until all deadlines have passed has
         // the drain itself given up, and its error with it: then it is told here.
@@ -134,6 +136,8 @@ impl ServerHandle {
     /// what is reset to have ended before `end`. Servers that are to drain together are asked to at the same time, before
     /// their scope halts them one after another. Cancel safe like [`drain`](Self::drain).
     pub async fn drain_before(&self, end: &Deadline) -> Drain {
+        // The first one to say so is the one whose scope ends.
+        let _ = self.shared.end.set(end.clone());
         let left = end.remaining();
         let patience = left.saturating_sub(REAPING.min(left / 4));
         self.drain(end.child(self.shared.config.drain_timeout.min(patience))).await

@@ -10,11 +10,16 @@ use ostler_net::{Left, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::{CHUNKED, Connection, ENDED, FRESH, LOST};
+use crate::overdue::Overdue;
 use crate::phase::{Order, Phase};
 use crate::site::Writing;
 use crate::transport::Transport;
 use crate::upload::Stage;
 use crate::{EventKind, Fault, Protocol, SendSite};
+
+/// What a socket is taken to have room for when it can be written to after a wait, in bytes: TLS, which holds back some
+/// records, does not tell what becomes of them.
+const RECORD: usize = 16 * 1024;
 
 /// Marks the first byte of a head, remembers how the client left and what could not be sent, and resets the socket when
 /// the connection is aborted.
@@ -32,6 +37,8 @@ pub(crate) struct Watched {
     unsent: Option<(SendSite, Fault)>,
     /// What waits for the client to read, while something does.
     blocked: Option<SendSite>,
+    /// Whether something was written since the last flush.
+    unflushed: bool,
     /// How many bytes of a head are left of a write that took a part of it.
     head_left: usize,
     /// Whether it is reset rather than closed.
@@ -57,6 +64,7 @@ impl Watched {
             gone: None,
             unsent: None,
             blocked: None,
+            unflushed: false,
             head_left: 0,
             reset: false,
         }
@@ -126,6 +134,26 @@ impl Watched {
         }
     }
 
+    /// The client has to read before anything more can be sent.
+    fn block(&mut self, site: impl FnOnce(Writing) -> SendSite) {
+        if self.blocked.is_none() {
+            self.blocked = Some(site(self.writing()));
+        }
+        self.connection.sending.wait(self.connection.table().tick());
+    }
+
+    /// All that was written is on its way.
+    fn flushed(&mut self) {
+        self.unflushed = false;
+        if self.blocked.take().is_some() {
+            self.connection.sending.rest();
+            // hyper was done with the response long before the client.
+            if matches!(self.connection.phase(), Phase::Idle | Phase::Upload) {
+                self.connection.begin_anew();
+            }
+        }
+    }
+
     /// What a write has come to. `bufs` is what it was given.
     fn wrote(&mut self, polled: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
         match polled {
@@ -138,16 +166,21 @@ impl Watched {
                 } else if self.head_left > 0 {
                     self.head_left = self.head_left.saturating_sub(*count);
                 }
-                if self.blocked.is_some() {
-                    self.connection.sending.pass(*count);
+                self.unflushed = true;
+                let (sending, tick) = (&self.connection.sending, self.connection.table().tick());
+                match self.connection.phase() {
+                    _ if self.blocked.is_none() => {}
+                    // Nobody has to flush it.
+                    Phase::Upgraded => sending.pass(*count),
+                    Phase::Idle
+                    | Phase::Head
+                    | Phase::Handler
+                    | Phase::Body
+                    | Phase::Upload
+                    | Phase::Lingering => sending.go_on(*count, tick),
                 }
             }
-            Poll::Pending => {
-                if self.blocked.is_none() {
-                    self.blocked = Some(self.writing().site(bufs));
-                }
-                self.connection.sending.wait(self.connection.table().tick());
-            }
+            Poll::Pending => self.block(|writing| writing.site(bufs)),
             Poll::Ready(Err(error)) => self.unsent = Some((self.writing().site(bufs), error.into())),
         }
     }
@@ -166,7 +199,7 @@ impl AsyncRead for Watched {
                 Phase::Idle if this.connection.protocol() == Protocol::Http2 => {}
                 Phase::Idle => this.connection.set_phase(Phase::Head),
                 // It is alive, as far as that goes.
-                Phase::Upload => this.connection.set_phase(Phase::Upload),
+                Phase::Upload => this.connection.begin_anew(),
                 Phase::Handler | Phase::Body => this.connection.vigil.resume(),
                 Phase::Head | Phase::Upgraded | Phase::Lingering => {}
             }
@@ -200,16 +233,26 @@ impl AsyncWrite for Watched {
         self.stream.is_write_vectored()
     }
 
-    /// Called once all that there was has been written, each time that hyper is polled.
+    /// Called once all that there was has been written, each time that hyper is polled. Without TLS there is nothing left to do then.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.connection.vigil.is_wanted() {
             this.look()?;
         }
-        if this.blocked.take().is_some() {
-            this.connection.sending.rest();
+        if this.blocked.is_some() && this.stream.is_writable(cx) {
+            this.connection.sending.go_on(RECORD, this.connection.table().tick());
         }
-        Pin::new(&mut this.stream).poll_flush(cx)
+        let polled = Pin::new(&mut this.stream).poll_flush(cx);
+        match &polled {
+            Poll::Ready(Ok(())) => this.flushed(),
+            Poll::Pending => this.block(Writing::expected),
+            Poll::Ready(Err(error)) if this.unflushed => {
+                let site = this.blocked.unwrap_or_else(|| this.writing().expected());
+                this.unsent = Some((site, error.into()));
+            }
+            Poll::Ready(Err(_)) => {}
+        }
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -225,7 +268,9 @@ impl Drop for Watched {
     fn drop(&mut self) {
         let (connection, phase) = (&self.connection, self.connection.phase());
         let aborted = connection.order() == Order::Abort;
-        if (aborted || self.reset)
+        // Nobody else ends an upgraded one for that.
+        let stalled = matches!(connection.overdue(), Overdue::WriteProgress | Overdue::WriteRate);
+        if (aborted || stalled || self.reset)
             && let Stream::Tcp(stream) = self.stream.socket()
         {
             // Without it the client would take the cut response for a whole one. A socket that cannot be told so is gone
@@ -245,5 +290,90 @@ impl Drop for Watched {
             }
             None => EventKind::ConnectionClosed,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::sweep::Sweep;
+    use crate::table::{Census, Table};
+    use crate::transport::encrypted;
+    use crate::{Discard, ServerConfig};
+
+    fn watched(stream: Transport) -> (Watched, Arc<Connection>) {
+        let table =
+            Table::new(0, Arc::new(ServerConfig::default()), CancellationToken::new(), Arc::new(Discard));
+        let connection = table.enter(None, Arc::new(Census::default()).admit(1).unwrap());
+        (Watched::new(stream, Arc::clone(&connection)), connection)
+    }
+
+    fn now<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Writes, and flushes what was written, until one of them has to wait. How many bytes were taken.
+    fn fill(io: &mut Watched) -> usize {
+        let mut written = 0;
+        loop {
+            match now(|cx| Pin::new(&mut *io).poll_write(cx, &[7; 4096])) {
+                Poll::Ready(count) => written += count.unwrap(),
+                Poll::Pending => return written,
+            }
+            if now(|cx| Pin::new(&mut *io).poll_flush(cx)).map(Result::unwrap).is_pending() {
+                return written;
+            }
+        }
+    }
+
+    /// TLS takes bytes that the socket does not: only the flush shows that the client does not read.
+    #[tokio::test]
+    async fn what_tls_holds_back_waits_for_the_client() {
+        let (stream, mut client) = encrypted().await;
+        let (mut io, connection) = watched(stream);
+        let written = fill(&mut io);
+        assert!(connection.sending.is_waiting());
+        connection.lull();
+        assert!(!connection.may_rest(), "something is still to be sent");
+        let mut rest = vec![0; written];
+        let reading = client.stream.read_exact(&mut rest);
+        let flushing = poll_fn(|cx| Pin::new(&mut io).poll_flush(cx));
+        let (read, flushed) = tokio::join!(reading, flushing);
+        read.unwrap();
+        flushed.unwrap();
+        assert!(!connection.sending.is_waiting());
+    }
+
+    #[tokio::test]
+    async fn what_tls_holds_back_when_the_client_leaves_was_not_sent() {
+        let (stream, client) = encrypted().await;
+        let (mut io, _connection) = watched(stream);
+        fill(&mut io);
+        drop(client);
+        poll_fn(|cx| Pin::new(&mut io).poll_flush(cx)).await.unwrap_err();
+        assert_eq!(io.unsent().map(|(site, _)| site), Some(SendSite::SendBody));
+    }
+
+    /// hyper is done with a response long before its client is.
+    #[tokio::test]
+    async fn a_connection_is_idle_from_when_its_response_is_read() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (mut io, connection) = watched(Stream::from(ours).into());
+        let written = fill(&mut io);
+        let sweep = Sweep::new(&ServerConfig::default());
+        for _ in 0..3 {
+            connection.table().sweep(&sweep);
+        }
+        assert_eq!(connection.age(connection.table().tick()), 3);
+        theirs.read_exact(&mut vec![0; written]).await.unwrap();
+        poll_fn(|cx| Pin::new(&mut io).poll_flush(cx)).await.unwrap();
+        assert_eq!(connection.age(connection.table().tick()), 0);
     }
 }

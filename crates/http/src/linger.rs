@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Connection;
 use crate::io::Watched;
+use crate::overdue::Overdue;
 use crate::phase::{Order, Phase};
 
 /// What is read at once, in bytes.
@@ -30,11 +31,14 @@ pub(crate) async fn linger(io: &mut Watched, connection: &Connection, patience: 
         return 0;
     }
     connection.set_phase(Phase::Lingering);
+    // One that was ordered to close lingers like any other: it has been answered for that.
+    let begun = connection.order().max(Order::Finish);
+    let is_up = || connection.order() > begun || connection.overdue() == Overdue::Linger;
     // Over TLS it is a message, which waits for a client that does not read. It fails for one that is gone, and reading tells
     // that.
     let _ = poll_fn(|cx| {
         connection.listen(cx.waker());
-        if connection.order() >= Order::Close {
+        if is_up() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut *io).poll_shutdown(cx)
@@ -46,7 +50,7 @@ pub(crate) async fn linger(io: &mut Watched, connection: &Connection, patience: 
     loop {
         let read = poll_fn(|cx| {
             connection.listen(cx.waker());
-            if connection.order() >= Order::Close {
+            if is_up() {
                 return Poll::Ready(0);
             }
             match (read(io, &mut chunk, cx), patience) {
@@ -75,26 +79,47 @@ mod tests {
     use std::sync::Arc;
 
     use ostler_net::Stream;
-    use ostler_testing::{Encrypted, PATIENCE, SelfSigned};
-    use ostler_tls::{CertificateFiles, Certificates, Tls};
+    use ostler_testing::PATIENCE;
+    use tokio::io::AsyncWriteExt;
     use tokio::net::UnixStream;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::table::{Census, Table};
-    use crate::transport::Transport;
+    use crate::transport::encrypted;
     use crate::{Discard, ServerConfig};
+
+    /// A client that was answered 408 still sends.
+    #[tokio::test]
+    async fn one_that_was_ordered_to_close_listens_to_its_client_all_the_same() {
+        for leaves in [true, false] {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            let table =
+                Table::new(0, Arc::new(ServerConfig::default()), CancellationToken::new(), Arc::new(Discard));
+            let connection = table.enter(None, Arc::new(Census::default()).admit(1).unwrap());
+            let mut io = Watched::new(Stream::from(ours).into(), Arc::clone(&connection));
+            connection.expire(Overdue::Head, Order::Close);
+            let lingering = linger(&mut io, &connection, Patience::UntilItCloses);
+            let client = async {
+                while connection.phase() != Phase::Lingering {
+                    tokio::task::yield_now().await;
+                }
+                theirs.write_all(b"more").await.unwrap();
+                if leaves {
+                    return drop(theirs);
+                }
+                connection.expire_linger();
+            };
+            let both = async { tokio::join!(lingering, client) };
+            let (discarded, ()) = tokio::time::timeout(PATIENCE, both).await.expect("it listens for ever");
+            assert!(discarded == 4 || !leaves, "{discarded}");
+        }
+    }
 
     /// Over TLS the end of our side is a message, for which there may be no room.
     #[tokio::test]
     async fn a_client_that_does_not_read_keeps_nobody_from_closing() {
-        let made = SelfSigned::new(&["a.localhost"]);
-        let files = CertificateFiles { cert: made.cert.clone(), key: made.key.clone() };
-        let tls = Tls::new(Certificates::load(&[files]).unwrap());
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let shaking = Encrypted::over(Stream::from(theirs), "a.localhost", &[]);
-        let (stream, _client) = tokio::join!(tls.accept(Stream::from(ours)), shaking);
-        let mut transport = Transport::from(stream.unwrap());
+        let (mut transport, _client) = encrypted().await;
         while transport.try_write(&[0; 4096]).is_ok() {}
 
         let table =

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ostler_net::Stream;
 use ostler_tls::Tls;
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Connection;
 use crate::io::Watched;
@@ -52,6 +52,10 @@ pub(crate) async fn open(
 pub(crate) async fn stir(mut io: Watched, connection: &Connection) -> Option<Watched> {
     let bytes = obey(connection, |cx| some_bytes(&mut io, cx)).await;
     connection.stir();
+    if bytes.is_none() && connection.order() < Order::Abort {
+        // Over TLS the end is a message. There is room for it, since all else was sent.
+        let _ = poll_fn(|cx| Poll::Ready(Pin::new(&mut io).poll_shutdown(cx))).await;
+    }
     io.unread(bytes?);
     Some(io)
 }
@@ -180,7 +184,30 @@ pub(crate) fn verdict(bytes: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::AsyncReadExt;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::table::{Census, Table};
+    use crate::transport::encrypted;
+    use crate::{Discard, ServerConfig};
+
+    /// Without the goodbye of TLS its client would have to take the end for an attack.
+    #[tokio::test]
+    async fn a_resting_client_of_tls_is_told_of_the_end() {
+        for order in [Order::Finish, Order::Close] {
+            let (stream, mut client) = encrypted().await;
+            let table =
+                Table::new(0, Arc::new(ServerConfig::default()), CancellationToken::new(), Arc::new(Discard));
+            let connection = table.enter(None, Arc::new(Census::default()).admit(1).unwrap());
+            connection.rest();
+            connection.give(order);
+            assert!(stir(Watched::new(stream, Arc::clone(&connection)), &connection).await.is_none());
+            assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+        }
+    }
 
     #[test]
     fn only_the_whole_preface_is_http_2_and_every_other_byte_is_http_1() {

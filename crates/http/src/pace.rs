@@ -45,6 +45,12 @@ impl Pace {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// So many bytes have passed after a wait, and there are more.
+    pub(crate) fn go_on(&self, bytes: usize, tick: u64) {
+        self.waiting.store(tick + 1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Whether somebody waits for the client.
     pub(crate) fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
@@ -56,9 +62,12 @@ impl Pace {
         self.window.store(0, Ordering::Relaxed);
     }
 
-    /// Whether somebody waits.
-    pub(crate) fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+    /// Ticks without a byte, if somebody waits for one.
+    pub(crate) fn stillness(&self, tick: u64) -> Option<u64> {
+        match self.waiting.load(Ordering::Relaxed) {
+            0 => None,
+            waiting => Some((tick + 1).saturating_sub(waiting)),
+        }
     }
 
     /// Whether the client has fallen below `least`. Once a tick.

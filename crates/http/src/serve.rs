@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::select_ok;
 use hyper::service::Service;
 use hyper::{Request, Response};
 use ostler_net::{Accepted, Listener};
@@ -127,41 +128,75 @@ fn start_local<S: ConnectionService>(
 /// The thread that has the fewest connections, among those with room for another one in their queue. One that is stuck has few, and
 /// waiting for it would keep clients from all the others.
 fn emptiest(threads: impl Iterator<Item = (usize, bool)>) -> Option<usize> {
-    let loads = threads.enumerate().map(|(index, (load, has_room))| (!has_room, load, index));
-    loads.min().map(|(_, _, index)| index)
+    let loads = threads.enumerate().filter(|(_, (_, has_room))| *has_room);
+    loads.map(|(index, (load, _))| (load, index)).min().map(|(_, index)| index)
 }
 
-/// Gives a connection to the thread that has the fewest.
+/// Gives a connection to the thread that has the fewest, or to the first that gets room for one.
 async fn hand_over(shared: &Shared, queues: &[mpsc::Sender<(Accepted, Place)>], admitted: Admitted) {
+    let Admitted { stream, peer, place } = admitted;
+    let failed = |error: io::Error| {
+        shared.tables[0].tell_of_none(peer, EventKind::SocketSetupFailed { error: (&error).into() });
+    };
+    let accepted = match Accepted::detach(stream, peer) {
+        Ok(accepted) => accepted,
+        Err(error) => return failed(error),
+    };
     let threads = queues.iter().zip(&shared.tables).map(|(queue, table)| {
         let room = queue.capacity();
         (table.len() + HANDED_OVER - room, room > 0)
     });
-    let Some(index) = emptiest(threads) else { return };
-    let (queue, table) = (&queues[index], &shared.tables[index]);
-    let Admitted { stream, peer, place } = admitted;
-    match Accepted::detach(stream, peer) {
-        // The queue is closed only when its worker has ended, and then so has the server.
-        Ok(accepted) => {
-            if queue.send((accepted, place)).await.is_err() {
-                let error = io::ErrorKind::BrokenPipe.into();
-                table.tell_of_none(peer, EventKind::SocketSetupFailed { error });
-            }
+    let room = match emptiest(threads) {
+        Some(index) => queues[index].reserve().await,
+        None => {
+            let rooms = queues.iter().map(|queue| Box::pin(queue.reserve()));
+            select_ok(rooms).await.map(|(room, _)| room)
         }
-        Err(error) => table.tell_of_none(peer, EventKind::SocketSetupFailed { error: (&error).into() }),
+    };
+    match room {
+        Ok(room) => room.send((accepted, place)),
+        // A queue is closed only when its worker has ended, and then so has the server.
+        Err(_closed) => failed(io::ErrorKind::BrokenPipe.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures::poll;
+    use tokio::net::UnixStream;
+
     use super::*;
+    use crate::Discard;
+
+    #[tokio::test]
+    async fn where_no_thread_has_room_the_first_that_gets_some_is_waited_for() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (shared, _acceptor) = Shared::new(listener, ServerConfig::default(), 2, Arc::new(Discard));
+        let (queues, mut waiting): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(1)).unzip();
+        for _ in &queues {
+            hand_over(&shared, &queues, admitted(&shared)).await;
+        }
+        let mut third = pin!(hand_over(&shared, &queues, admitted(&shared)));
+        assert!(poll!(third.as_mut()).is_pending());
+        // The other one is stuck.
+        let _ = waiting[1].recv().await.unwrap();
+        third.await;
+        assert_eq!((waiting[0].len(), waiting[1].len()), (1, 1));
+    }
+
+    fn admitted(shared: &Shared) -> Admitted {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        Admitted { stream: ours.into(), peer: None, place: shared.census.admit(3).unwrap() }
+    }
 
     #[test]
     fn a_thread_with_a_full_queue_gets_nothing_while_another_has_room() {
         let emptiest = |threads: &[(usize, bool)]| emptiest(threads.iter().copied());
         assert_eq!(emptiest(&[(3, true), (2, true), (2, true)]), Some(1));
         assert_eq!(emptiest(&[(257, false), (4000, true)]), Some(1));
-        assert_eq!(emptiest(&[(300, false), (257, false)]), Some(1));
+        assert_eq!(emptiest(&[(300, false), (257, false)]), None);
         assert_eq!(emptiest(&[]), None);
     }
 }

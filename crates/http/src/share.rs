@@ -40,7 +40,7 @@ impl Source {
     }
 }
 
-/// Serves what comes from `source` until it is exhausted and the last connection has ended. `start` starts the task of
+/// Serves what comes from `source` until it is exhausted and the last connection has ended, upgraded or not. `start` starts the task of
 /// one connection. Dropped, it drops every connection.
 pub(crate) async fn serve_share(
     source: Source,
@@ -54,6 +54,12 @@ pub(crate) async fn serve_share(
     let mut ticks = interval(config.sweep_interval());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        // Those that were upgraded have no task of ours any more.
+        let is_busy = !connections.is_empty() || table.len() > 0;
+        let is_exhausted = source.is_none();
+        if is_exhausted && !is_busy {
+            return;
+        }
         let next = async {
             match &mut source {
                 Some(source) => source.next(&table).await,
@@ -68,21 +74,16 @@ pub(crate) async fn serve_share(
                         drop(acceptor);
                         closed.cancel();
                     }
-                    if connections.is_empty() {
-                        return;
-                    }
                 }
             },
             Some(ended) = connections.join_next(), if !connections.is_empty() => {
                 if let Err(error) = ended {
                     tracing::error!(%error, "connection task panicked");
                 }
-                if source.is_none() && connections.is_empty() {
-                    return;
-                }
             }
+            () = table.emptied(), if is_exhausted => {}
             // Without connections there is nothing to time out, and an idle server costs no timer.
-            _ = ticks.tick(), if !connections.is_empty() => table.sweep(&sweep),
+            _ = ticks.tick(), if is_busy => table.sweep(&sweep),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ostler_net::{Address, Listener};
 use ostler_scope::Deadline;
-use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{OnceCell, SetOnce};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::Acceptor;
@@ -20,6 +20,9 @@ use crate::{Drain, EventKind, Observer, Remaining, ServerConfig};
 
 /// How long connections that were reset may take to end.
 pub(crate) const REAPING: Duration = Duration::from_secs(1);
+
+/// How long what is open waits for those who are queued: a moment as a rule.
+const CLOSING: Duration = Duration::from_millis(100);
 
 /// What everybody who has to do with a server shares.
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub(crate) struct Shared {
     draining: CancellationToken,
     /// Cancelled when what accepts or serves is gone before its time.
     failed: CancellationToken,
+    /// Fires when the scope that it lives in halts.
+    pub(crate) halting: OnceLock<CancellationToken>,
+    /// When that scope has no time left.
+    pub(crate) end: SetOnce<Deadline>,
     /// Cancelled when all is over.
     pub(crate) stopped: CancellationToken,
     /// The first drain's result, for whoever asks again.
@@ -82,6 +89,8 @@ impl Shared {
             closed: CancellationToken::new(),
             draining: draining.clone(),
             failed: CancellationToken::new(),
+            halting: OnceLock::new(),
+            end: SetOnce::new(),
             stopped: CancellationToken::new(),
             drained: OnceCell::new(),
             begun: OnceLock::new(),
@@ -163,6 +172,8 @@ impl Shared {
             biased;
             () = self.closed_or_failed() => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
+            // What keeps the queue from being emptied keeps nobody from finishing, who may be what it waits for.
+            () = sleep(CLOSING) => {}
         }
         self.go_on_to(State::Draining);
         self.draining.cancel();
@@ -170,9 +181,13 @@ impl Shared {
         if self.passed.get().is_some() {
             return self.abort(begun, deadline).await;
         }
+        let finishing = async {
+            self.closed_or_failed().await;
+            self.census.empty().await;
+        };
         tokio::select! {
             biased;
-            () = self.census.empty() => {}
+            () = finishing => {}
             () = deadline.expired() => return self.abort(begun, deadline).await,
         }
         if self.passed.get().is_some() {
@@ -231,7 +246,12 @@ impl Shared {
             self.census.empty().await;
         };
         // Where it is not over in time `stuck` tells.
-        let _ = tokio::time::timeout(patience, reaping).await;
+        tokio::select! {
+            biased;
+            () = reaping => {}
+            () = sleep(patience) => {}
+            () = self.given_up() => {}
+        }
         let stuck = self.census.open();
         // Those that wait for a thread that never took them.
         let unseen = stuck.saturating_sub(self.phases().total());
@@ -253,6 +273,12 @@ impl Shared {
             (false, true) => Drain::Forced(cut),
             (false, false) => Drain::TimedOut(cut),
         }
+    }
+
+    /// Nobody waits for a result for much longer.
+    async fn given_up(&self) {
+        self.end.wait().await.expired().await;
+        sleep(LAST_CHANCE).await;
     }
 
     /// How things stood when `deadline` passed, which it has by now.
@@ -344,11 +370,71 @@ impl Drop for Alive {
         }
         let out_of_time = match self.dropped {
             Dropped::OutOfTime => true,
-            Dropped::WithItsThread => self.shared.deadline.get().is_some_and(Deadline::is_expired),
+            Dropped::WithItsThread => {
+                // The drain of a halting scope may not have begun when the thread's last chance is over.
+                let is_halting = self.shared.halting.get().is_some_and(CancellationToken::is_cancelled);
+                is_halting || self.shared.deadline.get().is_some_and(Deadline::is_expired)
+            }
         };
         match out_of_time && !std::thread::panicking() {
             true => drop(self.shared.cut_short()),
             false => self.shared.failed.cancel(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Discard;
+
+    /// A server of which nothing runs.
+    async fn server() -> (Arc<Shared>, Acceptor) {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        Shared::new(listener, ServerConfig::default(), 1, Arc::new(Discard))
+    }
+
+    /// What a drain comes to when a thread that serves one request is gone before it has begun.
+    async fn lost_with_its_thread(halting: bool) -> Drain {
+        let (shared, acceptor) = server().await;
+        let token = CancellationToken::new();
+        shared.halting.set(token.clone()).unwrap();
+        let connection = shared.tables[0].enter(None, shared.census.admit(1).unwrap());
+        connection.set_phase(Phase::Handler);
+        let serving = Alive::on_thread(&shared).during(async move {
+            std::future::pending::<()>().await;
+            drop((connection, acceptor));
+        });
+        let mut serving = Box::pin(serving);
+        assert!(futures::poll!(serving.as_mut()).is_pending());
+        if halting {
+            token.cancel();
+        }
+        drop(serving);
+        shared.join_drain(Deadline::at(Instant::now())).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_thread_takes_with_it_is_counted_if_the_scope_halts_though_no_drain_has_begun() {
+        let remaining = Remaining([(Phase::Handler, 1)].into());
+        let cut = Cut { remaining, aborted: 1, stuck: 0 };
+        assert_eq!(lost_with_its_thread(true).await, Drain::Forced(cut));
+        assert_eq!(lost_with_its_thread(false).await, Drain::SupervisorFailed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_is_not_emptied_keeps_nobody_from_finishing() {
+        let (shared, _acceptor) = server().await;
+        let connection = shared.tables[0].enter(None, shared.census.admit(1).unwrap());
+        let serving = async {
+            while connection.order() < Order::Finish {
+                sleep_until(Instant::now() + Duration::from_millis(1)).await;
+            }
+            assert_eq!(connection.order(), Order::Finish);
+            drop(connection);
+            shared.closed.cancel();
+        };
+        let (drain, ()) = tokio::join!(shared.join_drain(Deadline::after(Duration::from_secs(60))), serving);
+        assert!(matches!(drain, Drain::Drained { .. }), "{drain}");
     }
 }

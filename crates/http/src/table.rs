@@ -25,6 +25,8 @@ pub(crate) struct Table {
     /// The high bits of its connections' numbers.
     share: u64,
     connections: Mutex<Slots>,
+    /// Told when the last connection has gone.
+    emptied: Notify,
     /// Sweeps so far: the clock that phases are dated with, read without a system call.
     tick: AtomicU64,
     /// Responses begun.
@@ -74,6 +76,7 @@ impl Table {
             draining,
             share: share as u64,
             connections: Mutex::default(),
+            emptied: Notify::new(),
             tick: AtomicU64::new(0),
             served: AtomicU64::new(0),
             rested: AtomicU64::new(0),
@@ -117,7 +120,17 @@ impl Table {
     }
 
     pub(crate) fn remove(&self, index: usize) {
-        self.lock().slots.remove(index);
+        let mut connections = self.lock();
+        connections.slots.remove(index);
+        if connections.slots.is_empty() {
+            drop(connections);
+            self.emptied.notify_one();
+        }
+    }
+
+    /// Waits for the last connection to go, or to have gone since the last call. One task may wait. Cancel safe.
+    pub(crate) async fn emptied(&self) {
+        self.emptied.notified().await;
     }
 
     pub(crate) fn config(&self) -> &ServerConfig {

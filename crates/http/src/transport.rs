@@ -48,6 +48,15 @@ impl Transport {
         }
     }
 
+    /// Whether the socket below has room again after it had none.
+    pub(crate) fn is_writable(&self, cx: &mut Context<'_>) -> bool {
+        let polled = match self.socket() {
+            Stream::Tcp(stream) => stream.poll_write_ready(cx),
+            Stream::Unix(stream) => stream.poll_write_ready(cx),
+        };
+        polled.is_ready()
+    }
+
     /// The socket below.
     pub(crate) fn socket(&self) -> &Stream {
         match &self.socket {
@@ -67,6 +76,21 @@ impl From<TlsStream> for Transport {
     fn from(stream: TlsStream) -> Self {
         Self { socket: Socket::Encrypted(stream), unread: Bytes::new() }
     }
+}
+
+/// An encrypted transport and its client.
+#[cfg(test)]
+pub(crate) async fn encrypted() -> (Transport, ostler_testing::Encrypted) {
+    use ostler_testing::{Encrypted, SelfSigned};
+    use ostler_tls::{CertificateFiles, Certificates, Tls};
+
+    let made = SelfSigned::new(&["a.localhost"]);
+    let files = CertificateFiles { cert: made.cert.clone(), key: made.key.clone() };
+    let tls = Tls::new(Certificates::load(&[files]).unwrap());
+    let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+    let shaking = Encrypted::over(Stream::from(theirs), "a.localhost", &[]);
+    let (stream, client) = tokio::join!(tls.accept(Stream::from(ours)), shaking);
+    (Transport::from(stream.unwrap()), client.unwrap())
 }
 
 impl AsyncRead for Transport {

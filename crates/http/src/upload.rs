@@ -69,6 +69,7 @@ impl Upload {
     /// A body begins to come; its exchange's number.
     pub(crate) fn open(&self) -> u32 {
         self.begun.store(0, Ordering::Relaxed);
+        self.verdict.store(Verdict::None as u8, Ordering::Relaxed);
         self.pace.rest();
         self.stage.store(Stage::Open as u8, Ordering::Relaxed);
         // One task begins exchanges.
@@ -79,6 +80,7 @@ impl Upload {
 
     /// An exchange without a body begins.
     pub(crate) fn skip(&self) {
+        self.verdict.store(Verdict::None as u8, Ordering::Relaxed);
         self.stage.store(Stage::Over as u8, Ordering::Relaxed);
     }
 
@@ -89,7 +91,7 @@ impl Upload {
 
     /// The body of that exchange is over, one way or another.
     pub(crate) fn close(&self, exchange: u32, stage: Stage) {
-        if self.exchange.load(Ordering::Relaxed) == exchange && self.stage() == Stage::Open {
+        if self.is_coming(exchange) {
             self.stage.store(stage as u8, Ordering::Relaxed);
             self.begun.store(0, Ordering::Relaxed);
             self.pace.rest();
@@ -103,6 +105,11 @@ impl Upload {
             2 => Stage::Dropped,
             _ => Stage::Broken,
         }
+    }
+
+    /// Whether the body of that exchange is the one that is coming.
+    pub(crate) fn is_coming(&self, exchange: u32) -> bool {
+        self.exchange.load(Ordering::Relaxed) == exchange && self.stage() == Stage::Open
     }
 
     pub(crate) fn condemn(&self, verdict: Verdict) {
@@ -156,5 +163,21 @@ mod tests {
         upload.open();
         upload.close(first, Stage::Dropped);
         assert_eq!(upload.stage(), Stage::Open);
+        assert!(!upload.is_coming(first));
+    }
+
+    #[test]
+    fn what_was_said_of_a_body_is_not_said_of_the_next() {
+        for is_empty in [true, false] {
+            let upload = Upload::default();
+            upload.open();
+            upload.condemn(Verdict::TooLarge);
+            if is_empty {
+                upload.skip();
+            } else {
+                upload.open();
+            }
+            assert_eq!(upload.verdict(), Verdict::None);
+        }
     }
 }

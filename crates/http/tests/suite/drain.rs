@@ -83,6 +83,25 @@ async fn a_connection_still_in_the_accept_queue_is_served() {
     assert!(scope.halt().await.error.is_none());
 }
 
+#[tokio::test]
+async fn a_connection_that_the_runtime_has_not_heard_of_yet_is_served() {
+    let scope = Scope::root("test").open().unwrap();
+    let server = echo(&scope, ServerConfig::default()).await;
+    // Once it has answered, it waits for the next one.
+    let mut first = Client::connect(server.address()).await;
+    first.send("GET /first HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    first.read_to("/first").await;
+    let ostler_net::Address::Tcp(address) = server.address() else { panic!("{}", server.address()) };
+    let mut queued = std::net::TcpStream::connect(address).unwrap();
+    std::io::Write::write_all(&mut queued, b"GET /queued HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let drain = server.drain(Deadline::after(PATIENCE)).await;
+    assert!(matches!(drain, Drain::Drained { served: 2, .. }), "{drain}");
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut queued, &mut answer).unwrap();
+    assert!(answer.ends_with("/queued"), "{answer:?}");
+    assert!(scope.halt().await.error.is_none());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_waits_for_its_worker_when_the_drain_begins_is_served() {
     let scope = Scope::root("test").open().unwrap();

@@ -241,3 +241,82 @@ async fn a_connection_for_which_no_worker_is_left_is_told_and_closed() {
     assert_eq!(server.connections(), 0);
     scope.halt().await;
 }
+
+/// Lets a handler go on when it is dropped.
+struct Release(std::sync::mpsc::Sender<()>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_connection_that_only_ends_when_the_scope_takes_what_serves_it_is_cut_too() {
+    let scope = Scope::root("test").open().unwrap();
+    let record = Record::default();
+    let (enter, mut entered) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel();
+    let (release, released) = (Release(release), Arc::new(Mutex::new(released)));
+    let config = ServerConfig::default();
+    let server = serve(&scope, "held", listener().await, config, record.clone(), move |_connection| {
+        let _with_what_accepts = &release;
+        let (enter, released) = (enter.clone(), Arc::clone(&released));
+        service_fn(move |_request: Request<RequestBody>| {
+            enter.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+            std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>()
+        })
+    })
+    .unwrap();
+    let mut client = Client::connect(server.address()).await;
+    client.send(get("/")).await;
+    entered.recv().await.unwrap();
+    let report = scope.halt_by(&Deadline::after(Duration::ZERO)).await;
+    let error = report.error.expect("a cut response is reported");
+    assert!(
+        error.to_string().contains("drain cut short with 1 waiting for a response: 1 aborted"),
+        "{error}"
+    );
+    let expected = Drain::Forced(Cut { remaining: one(Phase::Handler), aborted: 1, stuck: 0 });
+    assert_eq!(server.wait().await, expected);
+    assert_eq!(client.read_to_close().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    let aborted = EventKind::ConnectionAborted { phase: Phase::Handler };
+    assert_eq!(record.all(), [aborted, EventKind::ShutdownTimedOut { remaining: one(Phase::Handler) }]);
+}
+
+#[tokio::test]
+async fn what_outlives_even_the_grace_of_the_scope_is_told_before_that_is_over() {
+    let stage = Stage::new(ServerConfig::default()).await;
+    let mut client = stage.client().await;
+    client.send(get("/keep")).await;
+    stage.cues.entered.notified().await;
+    tokio::time::pause();
+    let report = stage.scope.halt_by(&Deadline::after(Duration::ZERO)).await;
+    let error = report.error.expect("a stuck connection is reported");
+    assert!(error.to_string().contains("1 upgraded: 0 aborted, 1 stuck"), "{error}");
+    assert_eq!(report.stuck, [""; 0]);
+    let expected = Drain::Forced(Cut { remaining: one(Phase::Upgraded), aborted: 0, stuck: 1 });
+    assert_eq!(stage.server.wait().await, expected);
+    stage.cues.kept.lock().unwrap().clear();
+}
+
+#[tokio::test]
+async fn a_drain_that_is_hurried_after_a_while_still_tells_what_it_cut() {
+    let (stage, mut client) = busy(ServerConfig::default()).await;
+    let halt = stage.scope.halt_by(&Deadline::after(HOUR));
+    while stage.server.state() < State::Draining {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    drop(stage.scope.halt_by(&Deadline::after(Duration::ZERO)));
+    let report = halt.await;
+    let error = report.error.expect("a cut response is reported");
+    assert!(
+        error.to_string().contains("drain cut short with 1 waiting for a response: 1 aborted"),
+        "{error}"
+    );
+    assert_eq!(report.stuck, [""; 0]);
+    client.read_to_close().await.unwrap_err();
+}

@@ -88,6 +88,34 @@ async fn a_head_that_is_finished_in_time_is_answered_and_the_answer_closes() {
     whole(stage, drained, 1, &[EventKind::ConnectionClosed]).await;
 }
 
+/// The first bytes of it came with the request before.
+#[tokio::test]
+async fn a_pipelined_head_that_is_finished_in_time_is_answered_and_the_answer_closes() {
+    let stage = Stage::new(ServerConfig::default()).await;
+    let mut client = stage.client().await;
+    client.send(get("/") + "GET / HTTP/1.1\r\nHo").await;
+    client.read_to("ok").await;
+    let drained = drain(&stage.server, PATIENCE);
+    while stage.server.phases() != one(Phase::Head) {
+        tokio::task::yield_now().await;
+    }
+    client.send("st: x\r\n\r\n").await;
+    let answer = client.read_to_close().await.unwrap();
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("ok"), "{answer}");
+    whole(stage, drained, 2, &[EventKind::ConnectionClosed]).await;
+}
+
+#[tokio::test]
+async fn an_empty_line_behind_a_request_is_no_head() {
+    let stage = Stage::new(ServerConfig::default()).await;
+    let mut client = stage.client().await;
+    client.send(get("/") + "\r\n").await;
+    client.read_to("ok").await;
+    let drained = drain(&stage.server, PATIENCE);
+    assert_eq!(client.read_to_close().await.unwrap(), "");
+    whole(stage, drained, 1, &[EventKind::ConnectionClosed]).await;
+}
+
 #[tokio::test]
 async fn a_head_that_is_not_finished_keeps_a_drain_no_longer_than_its_own_deadline() {
     let config = ServerConfig { header_timeout: SHORT, ..ServerConfig::default() };

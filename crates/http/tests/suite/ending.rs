@@ -235,3 +235,36 @@ async fn a_body_found_too_large_during_the_response_is_told_as_that() {
     assert_eq!(client.read_to_close().await.unwrap_or_default(), "", "it is cut");
     stage.ends(&[EventKind::BodyTooLarge]).await;
 }
+
+#[tokio::test]
+async fn a_response_during_which_a_body_is_found_too_large_is_cut_though_its_service_ends_it() {
+    for (rest, expected) in [
+        ("5\r\nbcdef\r\n", EventKind::BodyTooLarge),
+        ("0\r\nX: too long\r\n\r\n", EventKind::HeadersTooLarge),
+    ] {
+        let config =
+            ServerConfig { max_body_size: Some(4), max_trailer_size: Some(4), ..ServerConfig::default() };
+        let stage = Stage::new(config).await;
+        let mut client = stage.client().await;
+        client
+            .send(format!("POST /echo-what-comes {POST}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"))
+            .await;
+        client.read_to("\r\na\r\n").await;
+        client.send(rest).await;
+        assert_eq!(client.read_to_close().await.unwrap_or_default(), "", "it is cut");
+        stage.ends(&[expected]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_found_too_large_behind_its_response_ends_the_connection() {
+    let stage = Stage::new(ServerConfig { max_body_size: Some(4), ..ServerConfig::default() }).await;
+    let mut client = stage.client().await;
+    client.send(format!("POST /read-behind {POST}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n")).await;
+    client.read_to("ok").await;
+    stage.cues.entered.notified().await;
+    client.send("5\r\nbcdef\r\n").await;
+    assert_eq!(client.read_to_close().await.unwrap(), "");
+    drop(client);
+    stage.ends(&[EventKind::BodyTooLarge]).await;
+}

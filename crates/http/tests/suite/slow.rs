@@ -127,6 +127,32 @@ async fn a_client_that_does_not_read_is_reset() {
     stage.ends(&[EventKind::WriteStalled { bound: WriteBound::Progress }]).await;
 }
 
+/// No other connection is open on its thread.
+#[tokio::test]
+async fn a_client_of_another_protocol_that_does_not_read_is_reset() {
+    let stage = Stage::new(ServerConfig { write_timeout: Some(SHORT), ..ServerConfig::default() }).await;
+    let mut client = stage.client().await;
+    client.send("GET /flood HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+    client.read_to("\r\n\r\n").await;
+    stage.record.until(EventKind::is_end).await;
+    let reset = client.read_to_close().await.unwrap_err();
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+    stage.ends(&[EventKind::WriteStalled { bound: WriteBound::Progress }]).await;
+}
+
+/// One that has retired may have such clients for long.
+#[tokio::test]
+async fn a_client_of_another_protocol_that_does_not_read_is_reset_behind_the_last_accept() {
+    let stage = Stage::new(ServerConfig { write_timeout: Some(SHORT), ..ServerConfig::default() }).await;
+    let mut client = stage.client().await;
+    client.send("GET /flood HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+    client.read_to("\r\n\r\n").await;
+    stage.server.retire().await;
+    stage.record.until(EventKind::is_end).await;
+    drop(client);
+    stage.ends(&[EventKind::WriteStalled { bound: WriteBound::Progress }]).await;
+}
+
 #[tokio::test]
 async fn a_client_that_reads_a_little_now_and_then_is_reset() {
     let config = ServerConfig {

@@ -11,11 +11,13 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use ostler_http::{
-    Connection, Ending, Event, EventKind, Observer, RequestBody, ServerConfig, ServerHandle, serve,
+    Connection, Ending, Event, EventKind, Observer, RequestBody, ServerConfig, ServerHandle, Upgraded, serve,
 };
 use ostler_scope::Scope;
 use ostler_testing::{Client, PATIENCE};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc};
 
 use crate::listener;
@@ -67,6 +69,8 @@ pub(crate) struct Cues {
     pub(crate) release: Arc<Notify>,
     /// What the next streamed response consists of.
     pub(crate) pieces: Arc<Mutex<Option<mpsc::UnboundedReceiver<Piece>>>>,
+    /// Connections that nobody lets go of.
+    pub(crate) kept: Arc<Mutex<Vec<Upgraded>>>,
 }
 
 pub(crate) enum Piece {
@@ -162,12 +166,30 @@ async fn answer(
                 full(read.map_or_else(|error| error, |body| body.to_bytes().len().to_string()));
         }
         "/echo" => *response.body_mut() = request.into_body().map_err(io::Error::other).boxed_unsync(),
+        "/echo-what-comes" => {
+            let frames = request.into_body().into_data_stream();
+            let frames = frames.take_while(|frame| std::future::ready(frame.is_ok()));
+            let frames = frames.map(|bytes| bytes.map(Frame::data).map_err(io::Error::other));
+            *response.body_mut() = StreamBody::new(frames).boxed_unsync();
+        }
+        "/read-behind" => {
+            tokio::spawn(async move {
+                let _ = request.body_mut().frame().await;
+                cues.entered.notify_one();
+                let _ = request.body_mut().frame().await;
+            });
+        }
         "/read-late" => {
             cues.entered.notify_one();
             cues.release.notified().await;
             let _ = request.body_mut().collect().await;
         }
         "/early" => *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE,
+        "/keep" => {
+            cues.kept.lock().unwrap().push(connection.upgrade());
+            cues.entered.notify_one();
+            std::future::pending::<()>().await;
+        }
         "/panic" => panic!("as the test wants"),
         "/fail" => return Err(io::Error::other("as the test wants")),
         path @ ("/chunks" | "/pieces") => {
@@ -197,12 +219,23 @@ async fn answer(
                 upgraded.asked_to(Ending::Abort).await;
                 drop((stream, upgraded));
             });
-            if !connect {
-                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-                response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-                response.headers_mut().insert("upgrade", "x".parse().unwrap());
-            }
             *response.body_mut() = full("");
+            if !connect {
+                switch(&mut response);
+            }
+        }
+        "/flood" => {
+            let upgraded = connection.upgrade();
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut stream = TokioIo::new(upgrade.await.unwrap());
+                tokio::select! {
+                    _ = async { while stream.write_all(&[0; 4096]).await.is_ok() {} } => {}
+                    () = upgraded.asked_to(Ending::Abort) => {}
+                }
+                drop((stream, upgraded));
+            });
+            switch(&mut response);
         }
         "/upgrade" | "/forget-upgrade" => {
             let upgraded = connection.upgrade();
@@ -215,14 +248,19 @@ async fn answer(
                     drop((stream, upgraded));
                 });
             }
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-            response.headers_mut().insert("upgrade", "x".parse().unwrap());
-            *response.body_mut() = full("");
+            switch(&mut response);
         }
         _ => {}
     }
     Ok(response)
+}
+
+/// Makes the connection speak `x`.
+fn switch(response: &mut Response<Body>) {
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    response.headers_mut().insert("upgrade", "x".parse().unwrap());
+    *response.body_mut() = full("");
 }
 
 fn streamed(pieces: mpsc::UnboundedReceiver<Piece>) -> Body {
