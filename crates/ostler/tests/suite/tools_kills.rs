@@ -1,4 +1,4 @@
-//! A booking with a kill at every write of its journal to the disk.
+//! A booking whose store's system calls do not go as they should: a kill at every write to the disk, no room on it.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -8,20 +8,30 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::binary::{Directory, Ostler};
-use crate::tools::{answers, assert_booked, endpoint, killed, trip, try_call, up};
+use crate::raw::admin;
+use crate::tools::{answers, assert_booked, call, endpoint, killed, trip, try_call, up};
 
 /// More writes than a booking has.
 const MANY: u32 = 40;
 
-/// Has a process killed as it enters a system call: a cut at that very place.
+/// Has system calls of a process go otherwise, as long as it lives.
 struct Trap(Child);
 
 impl Trap {
     /// Kills `ostler` as it begins to bring its `nth` write from now on to the disk, before anybody can know that it is there.
-    fn set(ostler: &Ostler, nth: u32) -> Self {
+    fn kill_at(ostler: &Ostler, nth: u32) -> Self {
+        Self::set(ostler, "fdatasync,fsync", &format!("signal=KILL:when={nth}"))
+    }
+
+    /// Has the disk say that it is full.
+    fn no_room(ostler: &Ostler) -> Self {
+        Self::set(ostler, "pwrite64", "error=ENOSPC")
+    }
+
+    fn set(ostler: &Ostler, calls: &str, fault: &str) -> Self {
         let mut strace = Command::new("strace")
-            .args(["-f", "-e", "trace=fdatasync,fsync", "-p", &ostler.pid().to_string(), "-e"])
-            .arg(format!("inject=fdatasync,fsync:signal=KILL:when={nth}"))
+            .args(["-f", "-e", &format!("trace={calls}"), "-p", &ostler.pid().to_string(), "-e"])
+            .arg(format!("inject={calls}:{fault}"))
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -78,7 +88,7 @@ fn a_booking_comes_to_the_same_end_after_a_kill_at_each_of_its_writes() {
     let mut unknown = 0;
     for nth in 1..MANY {
         let ostler = up(Directory::new());
-        let trap = Trap::set(&ostler, nth);
+        let trap = Trap::kill_at(&ostler, nth);
         let mut client = Persistent::new(ostler);
         let mut reply = client.call(&json!({ "arguments": trip() }));
         let mut rounds = 0;
@@ -106,4 +116,37 @@ fn a_booking_comes_to_the_same_end_after_a_kill_at_each_of_its_writes() {
         }
     }
     panic!("a booking has more than {MANY} writes");
+}
+
+/// A call that cannot be recorded: what its client is told.
+fn refused(address: SocketAddr, params: Value) {
+    let message = try_call(address, "book_flight", params).unwrap();
+    assert_eq!(message["error"]["code"], -32603, "{message}");
+    let told = message["error"]["message"].as_str().unwrap();
+    assert!(told.contains("try again"), "{message}");
+}
+
+#[test]
+fn on_a_full_disk_calls_are_refused_and_once_there_is_room_they_go_on() {
+    let ostler = up(Directory::new());
+    let address = endpoint(&ostler);
+    let asked = call(address, "book_flight", json!({ "arguments": trip() }));
+    let answer = json!({
+        "arguments": trip(), "requestState": asked["requestState"], "inputResponses": answers(&asked) });
+
+    let full = Trap::no_room(&ostler);
+    refused(address, json!({ "arguments": trip() }));
+    refused(address, answer.clone());
+    // What writes nothing is not concerned.
+    let said = call(address, "echo", json!({ "arguments": { "text": "still here" } }));
+    assert_eq!(said["content"][0]["text"], "still here", "{said}");
+    ostler.has_said("no room");
+    let metrics = admin(ostler.admin, "GET", "/metrics").with(200).body;
+    assert!(metrics.contains("ostler_store_failures_total 2"), "{metrics}");
+    drop(full);
+
+    let second = call(address, "book_flight", answer);
+    let state = &second["requestState"];
+    let last = json!({ "arguments": trip(), "requestState": state, "inputResponses": answers(&second) });
+    assert_booked(&call(address, "book_flight", last));
 }
