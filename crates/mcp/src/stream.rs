@@ -67,6 +67,13 @@ impl Told {
                 }
                 Some(notification("notifications/message", &params))
             }
+            // They are the reply.
+            SessionEventKind::ElicitRequest(_)
+            | SessionEventKind::SampleRequest(_)
+            | SessionEventKind::RootsRequest(_)
+            | SessionEventKind::Result(_)
+            | SessionEventKind::Error(_)
+            | SessionEventKind::Cancelled => None,
         }
     }
 }

@@ -19,10 +19,8 @@ use crate::callable::Callable;
 use crate::clock::Clock;
 use crate::error::{ContextError, Failure};
 use crate::event::{SessionEvent, SessionEventKind};
+use crate::watch::{KEPT_EVENTS, Watched};
 use crate::{Attempt, ToolResult};
-
-/// Events that are kept while nobody watches. The oldest go first.
-const KEPT_EVENTS: usize = 64;
 
 /// What is shared by the contexts of one session and its driver.
 #[derive(Debug)]
@@ -65,6 +63,8 @@ pub(crate) struct Cell {
     /// Answers that came before their questions.
     pub(crate) early: HashMap<String, Json>,
     events: Events,
+    /// Where its events go too, once somebody has watched it.
+    watched: Option<Arc<Watched>>,
     cancelled: Option<CancellationToken>,
 }
 
@@ -106,6 +106,7 @@ impl Core {
             interrupt: None,
             early: HashMap::new(),
             events: Events::default(),
+            watched: None,
             cancelled: None,
         };
         Self {
@@ -120,9 +121,23 @@ impl Core {
         }
     }
 
-    pub(crate) fn resumed(self, journal: Journal) -> Self {
-        self.cell().journal = Some(Box::new(journal));
+    pub(crate) fn resumed(self, journal: Journal, watched: Option<Arc<Watched>>) -> Self {
+        {
+            let mut cell = self.cell();
+            cell.journal = Some(Box::new(journal));
+            cell.events.last = watched.as_ref().map_or(0, |watched| watched.last());
+            cell.watched = watched;
+        }
         self
+    }
+
+    /// Has its events watched from now on.
+    pub(crate) fn watch(&self) -> Arc<Watched> {
+        let mut cell = self.cell();
+        let Events { last, kept, dropped } = &cell.events;
+        let watched = Watched::new(kept.clone(), *last, *dropped);
+        cell.watched = Some(Arc::clone(&watched));
+        watched
     }
 
     pub(crate) fn cell(&self) -> MutexGuard<'_, Cell> {
@@ -287,6 +302,11 @@ impl Core {
         // What it tells may follow from an outcome that a crash would undo.
         if let Some(place) = self.begun(|journal| journal.significant()) {
             self.durable(place).await;
+        }
+        let watched = self.cell().watched.clone();
+        if let Some(watched) = watched {
+            let _at_work = AtWork::begin(self);
+            watched.tell(kind.clone()).await;
         }
         let (sender, event) = {
             let mut cell = self.cell();

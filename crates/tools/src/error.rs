@@ -135,7 +135,7 @@ pub enum ContextError {
 }
 
 /// Why a session has no result of its tool's.
-#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Failure {
     /// The tool said so.
@@ -295,4 +295,27 @@ pub enum CallError {
     /// The host is ending.
     #[error("no more calls are taken")]
     Closed,
+}
+
+/// Why the answer to one question was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RespondError {
+    /// The session has not asked that.
+    #[error("nobody has asked `{key}`")]
+    Unknown {
+        /// The question's key.
+        key: String,
+    },
+    /// It was answered before, or the session has ended.
+    #[error("`{key}` is settled")]
+    Settled {
+        /// The question's key.
+        key: String,
+    },
+    /// The session's time is over. Soon there will be none.
+    #[error("the session has expired")]
+    Expired,
+    /// The session itself.
+    #[error(transparent)]
+    Session(#[from] CallError),
 }

@@ -1,7 +1,9 @@
 //! What happens in a session, for those who watch it.
 
-use ostler_journal::Json;
+use ostler_journal::{Json, Question};
 use serde::{Deserialize, Serialize};
+
+use crate::Failure;
 
 /// Something that happened in a session, with its number in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,7 +14,8 @@ pub struct SessionEvent {
     pub kind: SessionEventKind,
 }
 
-/// What can happen in a session.
+/// What can happen in a session. An [`Attempt`](crate::Attempt) is told of progress and log messages; the rest is its reply. A
+/// [`Watcher`](crate::Watcher) is told of everything.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionEventKind {
     /// The tool is so far.
@@ -33,6 +36,38 @@ pub enum SessionEventKind {
         /// What.
         data: Json,
     },
+    /// The user is asked something.
+    ElicitRequest(Question),
+    /// The client's model is asked something.
+    SampleRequest(Question),
+    /// The client is asked where it works.
+    RootsRequest(Question),
+    /// The session has ended with this result.
+    Result(Json),
+    /// The session has ended without one.
+    Error(Failure),
+    /// Somebody has cancelled the session.
+    Cancelled,
+}
+
+impl SessionEventKind {
+    /// Whether the session is over with it.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        match self {
+            Self::Result(_) | Self::Error(_) | Self::Cancelled => true,
+            Self::Progress { .. }
+            | Self::Log { .. }
+            | Self::ElicitRequest(_)
+            | Self::SampleRequest(_)
+            | Self::RootsRequest(_) => false,
+        }
+    }
+
+    /// Whether it may go while nobody watches.
+    pub(crate) const fn may_be_dropped(&self) -> bool {
+        matches!(self, Self::Progress { .. } | Self::Log { .. })
+    }
 }
 
 /// How bad something is ([RFC 5424](https://www.rfc-editor.org/rfc/rfc5424#section-6.2.1)).

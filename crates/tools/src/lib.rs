@@ -72,6 +72,7 @@ mod sessions;
 mod tool;
 mod tools;
 mod uri;
+mod watch;
 
 pub use attempt::{Attempt, Capabilities};
 pub use callable::{CallableKind, Limits};
@@ -80,7 +81,7 @@ pub use completion::{Complete, Completion};
 pub use content::{Content, Hints, ResourceContents, Role, ToolOutput};
 pub use context::{BranchLimits, Progress, StepKey, StepRun, ToolContext};
 pub use elicit::{CONTEXT, Choice, Elicited, Prompt};
-pub use error::{CallError, ContextError, Failure, ToolError, ToolResult};
+pub use error::{CallError, ContextError, Failure, RespondError, ToolError, ToolResult};
 pub use event::{LogLevel, SessionEvent, SessionEventKind};
 pub use host::{FormRequest, Host, RunError, UrlRequest};
 pub use ostler_journal::{
@@ -98,3 +99,4 @@ pub use sessions::{
 };
 pub use tool::{IntoOutput, TaskPolicy, Tool};
 pub use tools::{Offered, Tools};
+pub use watch::Watcher;

@@ -10,6 +10,7 @@ mod round;
 mod shelf;
 mod task;
 mod upkeep;
+mod watch;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -27,6 +28,7 @@ pub use self::reply::{InputRequired, Reply};
 pub use self::task::SessionView;
 
 use self::shelf::{Census, Shelf};
+use self::watch::Watch;
 use crate::Tools;
 use crate::clock::Clock;
 use crate::drive::Writer;
@@ -74,6 +76,7 @@ struct Inner {
     /// What goes on without a request: the ends of attempts that were cut off, sessions that sleep.
     background: ScopeHandle,
     counters: Counters,
+    watch: Watch,
 }
 
 /// What has happened since the start.
@@ -155,6 +158,7 @@ impl Sessions {
             census: Census::default(),
             background: background.handle(),
             counters: Counters::default(),
+            watch: Watch::default(),
         });
         let sessions = Self { inner };
         sessions.keep_up(&background)?;

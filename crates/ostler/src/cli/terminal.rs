@@ -137,6 +137,13 @@ impl Host for Terminal {
                     None => Self::tell(&format!("{line}\n")),
                 }
             }
+            // It is asked, and gets the result, in other ways.
+            SessionEventKind::ElicitRequest(_)
+            | SessionEventKind::SampleRequest(_)
+            | SessionEventKind::RootsRequest(_)
+            | SessionEventKind::Result(_)
+            | SessionEventKind::Error(_)
+            | SessionEventKind::Cancelled => {}
         }
     }
 }

@@ -228,7 +228,8 @@ impl Sessions {
             expires: started.expires,
         };
         let core = Core::new(callable, started.arguments, self.inner.clock, beginning, attempt);
-        Arc::new(core.resumed(journal))
+        let watched = self.inner.watch.of(journal.session());
+        Arc::new(core.resumed(journal, watched))
     }
 }
 

@@ -53,6 +53,7 @@ impl Sessions {
             return;
         }
         self.inner.counters.rounds.fetch_add(1, Ordering::Relaxed);
+        self.tell_asked(core);
         tracing::info!(%session, %tool, round, asks = ?keys, "a session waits for answers");
     }
 
@@ -62,6 +63,11 @@ impl Sessions {
         let tool = &core.callable.name;
         if let Err(failure) = result {
             self.note_failure(failure);
+        }
+        if let Some((session, _)) = known
+            && result.as_ref().map_or_else(Failure::is_end, |_| true)
+        {
+            self.tell_ended(session, result);
         }
         match (known, result) {
             (Some((session, rounds)), Ok(_)) if rounds > 0 => {

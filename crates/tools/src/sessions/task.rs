@@ -100,41 +100,51 @@ impl Sessions {
         answers: HashMap<String, Json>,
         attempt: Attempt,
     ) -> Result<(), CallError> {
+        self.take_update(session, answers, attempt).await.map(drop)
+    }
+
+    /// The same. Whether any of the answers was to a question that was open.
+    pub(super) async fn take_update(
+        &self,
+        session: SessionId,
+        answers: HashMap<String, Json>,
+        attempt: Attempt,
+    ) -> Result<bool, CallError> {
         let summary = self.view(session, &attempt.principal).await?.summary;
         if summary.state.is_final() {
-            return Ok(());
+            return Ok(false);
         }
         let answer = Answer { session, round: summary.round, call: None, answers };
         let digest = answer.digest();
         let mut work = match self.inner.shelf.take(session) {
             Found::Busy(done, _) => {
-                if let Some(core) = self.inner.shelf.at_work_on(session)
-                    && take_answers(&core, &answer, digest)
-                {
+                let core = self.inner.shelf.at_work_on(session);
+                let taken = core.as_ref().is_some_and(|core| take_answers(core, &answer, digest));
+                if let (Some(core), true) = (core, taken) {
                     core.nudge();
                 }
                 settle(done).await;
-                return Ok(());
+                return Ok(taken);
             }
             Found::Parked(running, done) => Work::on(self.clone(), session, Some(running), done),
             Found::Absent(done) => {
                 let mut work = Work::on(self.clone(), session, None, done);
                 let resumed = self.load(session).await?;
                 if resumed.end.is_some() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 match self.resume(resumed.started, resumed.journal, attempt.clone())? {
                     Ok(running) => work.set(running),
                     Err(failure) => {
                         tracing::warn!(%session, %failure, "a session cannot go on");
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
                 match work.running().advance().await {
                     Turn::Parked | Turn::WoundDown | Turn::Detached => {}
                     turn @ Turn::Finished(_) => {
                         work.finish(turn);
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
                 work
@@ -144,7 +154,7 @@ impl Sessions {
         core.rebind(Attempt { events: None, ..attempt });
         if !take_answers(&core, &answer, digest) {
             work.park();
-            return Ok(());
+            return Ok(false);
         }
         work.running().begin_turn();
         let done = self.inner.shelf.when_done(session);
@@ -152,7 +162,7 @@ impl Sessions {
         if let Some(done) = done {
             settle(done).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Cancels a session of `principal`'s. One that has ended stays as it is.

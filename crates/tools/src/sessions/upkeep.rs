@@ -75,7 +75,13 @@ impl Sessions {
                 self.wake(session).await;
             }
         }
-        while storage.expire(now, BATCH).await?.len() == BATCH {}
+        loop {
+            let expired = storage.expire(now, BATCH).await?;
+            expired.iter().for_each(|session| self.tell_ended(*session, &Err(Failure::Expired)));
+            if expired.len() < BATCH {
+                break;
+            }
+        }
         while storage.compact(BATCH).await? == BATCH {}
         Ok(())
     }

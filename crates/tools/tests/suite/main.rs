@@ -6,3 +6,4 @@ mod flight;
 mod order;
 mod rounds;
 mod told;
+mod watching;
