@@ -23,7 +23,7 @@ use crate::{BodyBound, ConnectionId, Event, EventKind, Protocol, Refusal};
 pub struct Connection {
     id: ConnectionId,
     peer: Option<SocketAddr>,
-    /// Written by the connection's own task alone, but for the end of an upload.
+    /// Written by the connection's own task alone, but for the end of an upload and for exchanges with entries of their own.
     phase: AtomicU8,
     /// The sweep's tick at which the phase began.
     since: AtomicU64,
@@ -39,6 +39,8 @@ pub struct Connection {
     told: AtomicBool,
     /// Whether somebody has taken it over, to speak another protocol.
     handed_over: AtomicBool,
+    /// Whether somebody keeps it as [`Upgraded`](crate::Upgraded).
+    upgraded: AtomicBool,
     /// Set by the sweep: nothing has been asked for in a while, and what a conversation takes can be given back.
     drowsy: AtomicBool,
     /// Whether its task is about to give that back: hyper thinks then that it closes.
@@ -76,16 +78,20 @@ impl Exchanges {
         self.0[1].load(Ordering::Relaxed) as usize
     }
 
-    /// Moves one, and says where the connection stands then.
-    fn shift(&self, from: Phase, to: Phase) -> Phase {
+    /// Moves one.
+    fn shift(&self, from: Phase, to: Phase) {
         let at = |phase| Self::PHASES.iter().position(|other| *other == phase);
         if let Some(to) = at(to) {
-            self.0[to].fetch_add(1, Ordering::Relaxed);
+            self.0[to].fetch_add(1, Ordering::SeqCst);
         }
         if let Some(from) = at(from) {
-            self.0[from].fetch_sub(1, Ordering::Relaxed);
+            self.0[from].fetch_sub(1, Ordering::SeqCst);
         }
-        let first = self.0.iter().position(|count| count.load(Ordering::Relaxed) > 0);
+    }
+
+    /// Where the connection stands then.
+    fn phase(&self) -> Phase {
+        let first = self.0.iter().position(|count| count.load(Ordering::SeqCst) > 0);
         first.map_or(Phase::Idle, |first| Self::PHASES[first])
     }
 }
@@ -137,6 +143,7 @@ impl Connection {
             response: AtomicU8::new(0),
             told: AtomicBool::new(false),
             handed_over: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
             drowsy: AtomicBool::new(false),
             resting: AtomicBool::new(false),
             sending: Pace::default(),
@@ -242,11 +249,20 @@ impl Connection {
         matches!(self.home, Home::Stream(_))
     }
 
-    /// One of its exchanges goes from a phase to another.
+    /// One of its exchanges goes from a phase to another. Several threads may move some at once, and whoever writes what
+    /// another has made out of date writes again: hence the one order of all that is counted, written and read here.
     fn move_exchange(&self, from: Phase, to: Phase) {
-        let phase = self.exchanges.shift(from, to);
-        if phase != self.phase() {
-            self.set_phase(phase);
+        if from == to {
+            return;
+        }
+        self.exchanges.shift(from, to);
+        loop {
+            let phase = self.exchanges.phase();
+            if phase as u8 == self.phase.load(Ordering::SeqCst) {
+                return;
+            }
+            self.phase.store(phase as u8, Ordering::SeqCst);
+            self.since.store(self.table.tick(), Ordering::Relaxed);
         }
     }
 
@@ -397,6 +413,15 @@ impl Connection {
 
     pub(crate) fn is_handed_over(&self) -> bool {
         self.handed_over.load(Ordering::Acquire)
+    }
+
+    /// Somebody keeps it as upgraded, or does no more.
+    pub(crate) fn set_upgraded(&self, upgraded: bool) {
+        self.upgraded.store(upgraded, Ordering::Release);
+    }
+
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Acquire)
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {

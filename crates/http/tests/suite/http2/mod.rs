@@ -6,6 +6,7 @@ mod floods;
 mod opening;
 mod streams;
 mod tls;
+mod tunnels;
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use ostler_http::{Event, EventKind, Protocol, RequestBody, ServerConfig, ServerHandle, serve_on};
+use ostler_http::{
+    Connection, Event, EventKind, Protocol, RequestBody, ServerConfig, ServerHandle, serve_on,
+};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Deadline, Scope};
 use ostler_testing::PATIENCE;
@@ -100,7 +103,7 @@ impl Stage {
 type Answer = Response<BoxBody<Bytes, io::Error>>;
 
 async fn answer(
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     enter: Arc<Notify>,
     released: Arc<Notify>,
 ) -> io::Result<Answer> {
@@ -126,6 +129,15 @@ async fn answer(
         "/broken" => {
             let pieces = [Ok(Frame::data(Bytes::from_static(b"begin"))), Err(io::Error::other("of a body"))];
             BoxBody::new(StreamBody::new(futures::stream::iter(pieces)))
+        }
+        // Somebody looks at its exchange a while longer.
+        "/looked-at" => {
+            let exchange = Connection::take_stream(&mut request);
+            tokio::spawn(async move {
+                released.notified().await;
+                drop(exchange);
+            });
+            whole(String::new())
         }
         "/fail" => return Err(io::Error::other("of a handler")),
         "/large" => whole("x".repeat(1 << 20)),
