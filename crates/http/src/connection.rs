@@ -47,6 +47,10 @@ pub struct Connection {
     resting: AtomicBool,
     /// How the client reads.
     pub(crate) sending: Pace,
+    /// Over HTTP/2: responses that are not written to their end.
+    unsent: AtomicU32,
+    /// How the client takes them while no service is at work on them. The sweep says when it begins to wait.
+    pub(crate) taking: Pace,
     /// The request body of its exchange.
     pub(crate) upload: Upload,
     /// Whether its client is still there.
@@ -72,11 +76,6 @@ struct Exchanges([AtomicU32; 4]);
 impl Exchanges {
     /// The phases in which an exchange is under way. A connection stands in the first in which one of its exchanges is.
     const PHASES: [Phase; 4] = [Phase::Handler, Phase::Body, Phase::Upload, Phase::Upgraded];
-
-    /// How many there are in [`Phase::Body`].
-    fn responding(&self) -> usize {
-        self.0[1].load(Ordering::Relaxed) as usize
-    }
 
     /// Moves one.
     fn shift(&self, from: Phase, to: Phase) {
@@ -147,6 +146,8 @@ impl Connection {
             drowsy: AtomicBool::new(false),
             resting: AtomicBool::new(false),
             sending: Pace::default(),
+            unsent: AtomicU32::new(0),
+            taking: Pace::default(),
             upload: Upload::default(),
             vigil: Vigil::default(),
             task: AtomicWaker::new(),
@@ -209,7 +210,7 @@ impl Connection {
     /// Where it stands as a drain sees it: a response that its client has not read yet is not over, though its body is.
     pub(crate) fn standing(&self) -> Phase {
         match self.phase() {
-            Phase::Idle if self.sending.is_waited_for() => Phase::Body,
+            Phase::Idle if self.sending.is_waited_for() || self.is_unsent() => Phase::Body,
             phase => phase,
         }
     }
@@ -266,6 +267,21 @@ impl Connection {
         }
     }
 
+    /// So many of its responses are not written to their end. Whether that was the last of them, and it is idle from now on.
+    pub(crate) fn set_unsent(&self, unsent: usize) -> bool {
+        let unsent = u32::try_from(unsent).unwrap_or(u32::MAX);
+        let ended = self.unsent.swap(unsent, Ordering::Relaxed) > 0 && unsent == 0;
+        if ended && self.phase() == Phase::Idle {
+            self.since.store(self.table.tick(), Ordering::Relaxed);
+        }
+        ended
+    }
+
+    /// Whether its client has not got all that it was given.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent.load(Ordering::Relaxed) > 0
+    }
+
     /// The request body of that exchange is over, one way or another.
     pub(crate) fn end_upload(&self, exchange: u32, stage: Stage) {
         self.upload.close(exchange, stage);
@@ -276,11 +292,6 @@ impl Connection {
                 connection.move_exchange(Phase::Upload, Phase::Idle);
             }
         }
-    }
-
-    /// How many of its exchanges have a response under way.
-    pub(crate) fn responding(&self) -> usize {
-        self.exchanges.responding()
     }
 
     /// Whether its client has been told that it ends.

@@ -12,11 +12,12 @@ use ostler_scope::BoxError;
 use pin_project_lite::pin_project;
 
 use super::ledger::Ledger;
+use super::response;
 use crate::connection::Connection;
 use crate::exchange::{Answer, Exchange, last};
 use crate::h1::message;
-use crate::phase::Order;
-use crate::{EventKind, Fault, SendSite};
+use crate::phase::{Order, Phase};
+use crate::{EventKind, Fault};
 
 pin_project! {
     /// The service's answer on its way. What goes wrong is this stream's alone.
@@ -25,6 +26,15 @@ pin_project! {
         answer: Answer<F>,
         exchange: Arc<Connection>,
         ledger: Ledger,
+        response: Arc<response::Response>,
+    }
+
+    impl<F> PinnedDrop for Answering<F> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.exchange.phase() == Phase::Handler && this.ledger.is_broken_off() {
+                this.exchange.end(EventKind::ClientDisconnected { phase: Phase::Handler });
+            }
+        }
     }
 }
 
@@ -49,6 +59,7 @@ const PIECE: usize = 16 * 1024;
 struct Sent {
     exchange: Arc<Connection>,
     ledger: Ledger,
+    response: Arc<response::Response>,
     /// Whether the length was told in the head.
     sized: bool,
     /// Whether all of it has been taken.
@@ -57,7 +68,8 @@ struct Sent {
 
 impl<F> Answering<F> {
     pub(crate) fn new(answer: Answer<F>, exchange: Arc<Connection>, ledger: Ledger) -> Self {
-        Self { answer, exchange, ledger }
+        let response = ledger.accept();
+        Self { answer, exchange, ledger, response }
     }
 }
 
@@ -84,7 +96,6 @@ where
                 last(StatusCode::INTERNAL_SERVER_ERROR, this.exchange)
             }
         };
-        this.ledger.answer();
         if !response.body().is_end_stream() {
             // hyper asks for the first of it when the client has room for some.
             this.exchange.sending.wait(this.exchange.table().tick());
@@ -92,6 +103,7 @@ where
         let sent = Sent {
             exchange: Arc::clone(this.exchange),
             ledger: this.ledger.clone(),
+            response: Arc::clone(this.response),
             sized: response.body().size_hint().exact().is_some(),
             whole: response.body().is_end_stream(),
         };
@@ -164,17 +176,20 @@ where
 impl Drop for Sent {
     fn drop(&mut self) {
         self.exchange.sending.rest();
-        // What the server cuts itself is told by whoever cuts it.
-        if self.whole || self.exchange.is_told() || self.exchange.order() >= Order::Close {
+        let exchange = &self.exchange;
+        // What the server cuts itself is told by whoever cuts it, and the end of a tunnel by whoever has it.
+        if exchange.is_told()
+            || exchange.order() >= Order::Close
+            || self.ledger.is_closed()
+            || exchange.phase() == Phase::Upgraded
+        {
             return;
         }
-        let site = match (self.ledger.fail(), self.sized) {
-            (false, _) => SendSite::SendResponse,
-            (true, true) => SendSite::SendBody,
-            (true, false) => SendSite::SendChunk,
-        };
+        let cut =
+            if self.whole { self.response.give(self.sized) } else { Some(self.response.next(self.sized)) };
+        let Some(site) = cut else { return };
         let error = Fault::from(std::io::ErrorKind::ConnectionReset);
-        self.exchange.end(EventKind::SendFailed { site, error });
+        exchange.end(EventKind::SendFailed { site, error });
     }
 }
 

@@ -4,6 +4,7 @@ mod exchange;
 pub(crate) mod frames;
 mod io;
 mod ledger;
+mod response;
 mod streams;
 
 use std::error::Error;
@@ -115,12 +116,19 @@ where
             Pin::new(&mut serving).poll(cx)
         }));
         match polled {
-            Ok(polled) => polled.map(Outcome::Served),
+            Ok(Poll::Pending) => {
+                if !connection.sending.is_waiting() {
+                    ledger.settle();
+                }
+                Poll::Pending
+            }
+            Ok(Poll::Ready(served)) => Poll::Ready(Outcome::Served(served)),
             Err(panic) => Poll::Ready(Outcome::Panicked(message(&*panic))),
         }
     })
     .await;
-    let (phase, ending) = (connection.phase(), ledger.ending());
+    let broken_off = matches!(outcome, Outcome::Served(Ok(()))) && ledger.break_off();
+    let (phase, ending) = (connection.standing(), ledger.ending());
     streams.end().await;
     ledger.close();
     match outcome {
@@ -133,7 +141,7 @@ where
             connection.end(overdue.unwrap_or(EventKind::ConnectionClosed));
         }
         Outcome::Panicked(message) => connection.end(EventKind::HandlerPanicked { message }),
-        Outcome::Served(Ok(())) if idle && connection.overdue() == Overdue::Idle => {
+        Outcome::Served(Ok(())) if idle && !broken_off && connection.overdue() == Overdue::Idle => {
             connection.end(EventKind::IdleTimeout);
         }
         Outcome::Served(Ok(())) => connection.end(ending),
