@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::{Response, StatusCode};
 use ostler_scope::BoxError;
 use pin_project_lite::pin_project;
@@ -24,6 +25,7 @@ pin_project! {
     pub(crate) struct Answering<F> {
         #[pin]
         answer: Answer<F>,
+        asked: Asked,
         exchange: Arc<Connection>,
         ledger: Ledger,
         response: Arc<response::Response>,
@@ -48,8 +50,17 @@ pin_project! {
         rest: Bytes,
         // How many bytes were given last.
         given: usize,
+        asked: Asked,
         sent: Sent,
     }
+}
+
+/// What a client has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Response,
+    /// Its head alone, which is that of a response with a body.
+    Head,
 }
 
 /// How much is given at once. A client that reads slowly shows it by how long it takes for each.
@@ -67,9 +78,9 @@ struct Sent {
 }
 
 impl<F> Answering<F> {
-    pub(crate) fn new(answer: Answer<F>, exchange: Arc<Connection>, ledger: Ledger) -> Self {
+    pub(crate) fn new(answer: Answer<F>, asked: Asked, exchange: Arc<Connection>, ledger: Ledger) -> Self {
         let response = ledger.accept();
-        Self { answer, exchange, ledger, response }
+        Self { answer, asked, exchange, ledger, response }
     }
 }
 
@@ -83,7 +94,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match catch_unwind(AssertUnwindSafe(|| this.answer.poll(cx))) {
+        let mut response = match catch_unwind(AssertUnwindSafe(|| this.answer.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => response,
             Ok(Poll::Ready(Err(error))) => {
@@ -96,7 +107,19 @@ where
                 last(StatusCode::INTERNAL_SERVER_ERROR, this.exchange)
             }
         };
-        if !response.body().is_end_stream() {
+        let length = response.body().size_hint().exact();
+        let whole = match (response.body().is_end_stream(), *this.asked) {
+            (whole, Asked::Response) => whole,
+            (true, Asked::Head) => true,
+            (false, Asked::Head) => {
+                // As hyper does where a body follows.
+                if let Some(length) = length {
+                    response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+                }
+                true
+            }
+        };
+        if !whole {
             // hyper asks for the first of it when the client has room for some.
             this.exchange.sending.wait(this.exchange.table().tick());
         }
@@ -104,10 +127,11 @@ where
             exchange: Arc::clone(this.exchange),
             ledger: this.ledger.clone(),
             response: Arc::clone(this.response),
-            sized: response.body().size_hint().exact().is_some(),
-            whole: response.body().is_end_stream(),
+            sized: length.is_some(),
+            whole,
         };
-        Poll::Ready(Ok(response.map(|body| Sending { body, rest: Bytes::new(), given: 0, sent })))
+        let asked = *this.asked;
+        Poll::Ready(Ok(response.map(|body| Sending { body, rest: Bytes::new(), given: 0, asked, sent })))
     }
 }
 
@@ -165,7 +189,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.asked == Asked::Head || (self.rest.is_empty() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

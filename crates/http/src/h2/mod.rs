@@ -14,15 +14,15 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::server::conn::http2;
 use hyper::service::Service;
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ostler_scope::BoxError;
 
-use self::exchange::{Answering, Sending};
+use self::exchange::{Answering, Asked, Sending};
 use self::io::Booked;
 use self::ledger::Ledger;
 pub(crate) use self::streams::{Anywhere, Here};
@@ -67,8 +67,9 @@ impl<S: ConnectionService> Service<Request<Incoming>> for Multiplexed<S> {
         let exchange = self.connection.table().enter_stream(&self.connection);
         request.extensions_mut().insert(OfStream(Arc::clone(&exchange)));
         self.streams.announce(Arc::clone(&exchange));
+        let asked = if request.method() == Method::HEAD { Asked::Head } else { Asked::Response };
         let answer = Followed { service: &self.service, connection: Arc::clone(&exchange) }.call(request);
-        Answering::new(answer, exchange, self.ledger.clone())
+        Answering::new(answer, asked, exchange, self.ledger.clone())
     }
 }
 

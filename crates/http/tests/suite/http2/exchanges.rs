@@ -87,6 +87,20 @@ async fn trailers_of_one_field_are_no_431() {
 }
 
 #[tokio::test]
+async fn a_head_is_answered_without_a_body() {
+    let stage = Stage::new().await;
+    let mut client = Http2::start(stage.address()).await;
+    for (stream, path) in [(1, "/hello"), (3, "/large"), (5, "/stream"), (7, "/empty")] {
+        let fields = [(":method", "HEAD"), (":scheme", "http"), (":authority", "x"), (":path", path)];
+        client.send(headers(stream, frame::END_HEADERS | frame::END_STREAM, &fields)).await;
+        let head = client.wait_for(|it| it.stream == stream).await;
+        assert_eq!((head.kind, head.status()), (frame::HEADERS, 200), "{path}");
+        assert_ne!(head.flags & frame::END_STREAM, 0, "{path}");
+    }
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
 async fn a_request_body_that_does_not_come_is_answered_408() {
     let mut stage = Stage::with(ServerConfig { body_timeout: Some(SHORT), ..ServerConfig::default() }).await;
     let mut client = Http2::start(stage.address()).await;
