@@ -23,7 +23,7 @@ use crate::{BodyBound, ConnectionId, Event, EventKind, Protocol, Refusal};
 pub struct Connection {
     id: ConnectionId,
     peer: Option<SocketAddr>,
-    /// Written by the connection's own task alone, but for the end of an upload.
+    /// Written by the connection's own task alone, but for the end of an upload and for exchanges with entries of their own.
     phase: AtomicU8,
     /// The sweep's tick at which the phase began.
     since: AtomicU64,
@@ -39,12 +39,18 @@ pub struct Connection {
     told: AtomicBool,
     /// Whether somebody has taken it over, to speak another protocol.
     handed_over: AtomicBool,
+    /// Whether somebody keeps it as [`Upgraded`](crate::Upgraded).
+    upgraded: AtomicBool,
     /// Set by the sweep: nothing has been asked for in a while, and what a conversation takes can be given back.
     drowsy: AtomicBool,
     /// Whether its task is about to give that back: hyper thinks then that it closes.
     resting: AtomicBool,
     /// How the client reads.
     pub(crate) sending: Pace,
+    /// Over HTTP/2: responses that are not written to their end.
+    unsent: AtomicU32,
+    /// How the client takes them while no service is at work on them. The sweep says when it begins to wait.
+    pub(crate) taking: Pace,
     /// The request body of its exchange.
     pub(crate) upload: Upload,
     /// Whether its client is still there.
@@ -71,21 +77,20 @@ impl Exchanges {
     /// The phases in which an exchange is under way. A connection stands in the first in which one of its exchanges is.
     const PHASES: [Phase; 4] = [Phase::Handler, Phase::Body, Phase::Upload, Phase::Upgraded];
 
-    /// How many there are in [`Phase::Body`].
-    fn responding(&self) -> usize {
-        self.0[1].load(Ordering::Relaxed) as usize
-    }
-
-    /// Moves one, and says where the connection stands then.
-    fn shift(&self, from: Phase, to: Phase) -> Phase {
+    /// Moves one.
+    fn shift(&self, from: Phase, to: Phase) {
         let at = |phase| Self::PHASES.iter().position(|other| *other == phase);
         if let Some(to) = at(to) {
-            self.0[to].fetch_add(1, Ordering::Relaxed);
+            self.0[to].fetch_add(1, Ordering::SeqCst);
         }
         if let Some(from) = at(from) {
-            self.0[from].fetch_sub(1, Ordering::Relaxed);
+            self.0[from].fetch_sub(1, Ordering::SeqCst);
         }
-        let first = self.0.iter().position(|count| count.load(Ordering::Relaxed) > 0);
+    }
+
+    /// Where the connection stands then.
+    fn phase(&self) -> Phase {
+        let first = self.0.iter().position(|count| count.load(Ordering::SeqCst) > 0);
         first.map_or(Phase::Idle, |first| Self::PHASES[first])
     }
 }
@@ -137,9 +142,12 @@ impl Connection {
             response: AtomicU8::new(0),
             told: AtomicBool::new(false),
             handed_over: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
             drowsy: AtomicBool::new(false),
             resting: AtomicBool::new(false),
             sending: Pace::default(),
+            unsent: AtomicU32::new(0),
+            taking: Pace::default(),
             upload: Upload::default(),
             vigil: Vigil::default(),
             task: AtomicWaker::new(),
@@ -202,7 +210,7 @@ impl Connection {
     /// Where it stands as a drain sees it: a response that its client has not read yet is not over, though its body is.
     pub(crate) fn standing(&self) -> Phase {
         match self.phase() {
-            Phase::Idle if self.sending.is_waiting() => Phase::Body,
+            Phase::Idle if self.sending.is_waiting() || self.is_unsent() => Phase::Body,
             phase => phase,
         }
     }
@@ -247,12 +255,36 @@ impl Connection {
         matches!(self.home, Home::Stream(_))
     }
 
-    /// One of its exchanges goes from a phase to another.
+    /// One of its exchanges goes from a phase to another. Several threads may move some at once, and whoever writes what
+    /// another has made out of date writes again: hence the one order of all that is counted, written and read here.
     fn move_exchange(&self, from: Phase, to: Phase) {
-        let phase = self.exchanges.shift(from, to);
-        if phase != self.phase() {
-            self.set_phase(phase);
+        if from == to {
+            return;
         }
+        self.exchanges.shift(from, to);
+        loop {
+            let phase = self.exchanges.phase();
+            if phase as u8 == self.phase.load(Ordering::SeqCst) {
+                return;
+            }
+            self.phase.store(phase as u8, Ordering::SeqCst);
+            self.since.store(self.table.tick(), Ordering::Relaxed);
+        }
+    }
+
+    /// So many of its responses are not written to their end. Whether that was the last of them, and it is idle from now on.
+    pub(crate) fn set_unsent(&self, unsent: usize) -> bool {
+        let unsent = u32::try_from(unsent).unwrap_or(u32::MAX);
+        let ended = self.unsent.swap(unsent, Ordering::Relaxed) > 0 && unsent == 0;
+        if ended && self.phase() == Phase::Idle {
+            self.since.store(self.table.tick(), Ordering::Relaxed);
+        }
+        ended
+    }
+
+    /// Whether its client has not got all that it was given.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent.load(Ordering::Relaxed) > 0
     }
 
     /// The request body of that exchange is over, one way or another.
@@ -265,11 +297,6 @@ impl Connection {
                 connection.move_exchange(Phase::Upload, Phase::Idle);
             }
         }
-    }
-
-    /// How many of its exchanges have a response under way.
-    pub(crate) fn responding(&self) -> usize {
-        self.exchanges.responding()
     }
 
     /// Whether its client has been told that it ends.
@@ -417,6 +444,15 @@ impl Connection {
 
     pub(crate) fn is_handed_over(&self) -> bool {
         self.handed_over.load(Ordering::Acquire)
+    }
+
+    /// Somebody keeps it as upgraded, or does no more.
+    pub(crate) fn set_upgraded(&self, upgraded: bool) {
+        self.upgraded.store(upgraded, Ordering::Release);
+    }
+
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Acquire)
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {

@@ -45,7 +45,8 @@ impl Sweep {
 
     /// Ends `connection` if it is past its time, or lets it look after its client. Once a tick.
     pub(crate) fn look(&self, connection: &Connection, tick: u64) {
-        if let Some(shortfall) = connection.sending.judge(tick, self.sending) {
+        let shortfall = connection.sending.judge(tick, self.sending);
+        if let Some(shortfall) = shortfall.or_else(|| self.judge_unsent(connection, tick)) {
             let bound = match shortfall {
                 Shortfall::Progress => WriteBound::Progress,
                 Shortfall::Rate => WriteBound::Rate,
@@ -69,6 +70,7 @@ impl Sweep {
                     connection.expire(Overdue::WriteProgress, Order::Close);
                 }
             }
+            Phase::Idle if connection.is_unsent() => {}
             // Over HTTP/2 a client is told first, and this one does not answer.
             Phase::Idle if age > self.notice && connection.is_noticed() => connection.give(Order::Close),
             Phase::Idle if age > self.idle => connection.expire(Overdue::Idle, Order::Finish),
@@ -88,6 +90,21 @@ impl Sweep {
             | Phase::Upgraded
             | Phase::Lingering => {}
         }
+    }
+
+    /// Whether a client falls short of what it has to take of responses that their services have given whole. They have no
+    /// bounds of their own any more, and bound the connection once nothing else is under way on it.
+    fn judge_unsent(&self, connection: &Connection, tick: u64) -> Option<Shortfall> {
+        let taking = &connection.taking;
+        if connection.is_unsent() && matches!(connection.phase(), Phase::Idle | Phase::Head) {
+            taking.wait(tick);
+            let progress = self.sending.progress.or(Some(self.idle.saturating_mul(2)));
+            return taking.judge(tick, Least { progress, ..self.sending });
+        }
+        if taking.is_waiting() {
+            taking.rest();
+        }
+        None
     }
 }
 

@@ -110,9 +110,11 @@ impl Table {
     /// Enters one exchange of `connection`, with bounds of its own.
     pub(crate) fn enter_stream(self: &Arc<Self>, connection: &Arc<Connection>) -> Arc<Connection> {
         let mut connections = self.lock();
+        // One that is being given to all may not have reached it yet, and will not reach the exchange.
+        let order = connection.order().max(connections.order.unwrap_or(Order::Serve));
         let slot = connections.slots.vacant_entry();
         let home = Home::Stream(Arc::clone(connection));
-        let (id, peer, order) = (connection.id(), connection.peer(), connection.order());
+        let (id, peer) = (connection.id(), connection.peer());
         let stream = Arc::new(Connection::new(id, peer, Arc::clone(self), slot.key(), order, home));
         stream.speak(connection.protocol());
         slot.insert(Arc::downgrade(&stream));
@@ -268,5 +270,23 @@ impl Drop for Place {
         if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.empty.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_that_begins_while_an_order_is_being_given_has_it_too() {
+        let observer: Arc<dyn Observer> = Arc::new(|_: &Event| {});
+        let table = Table::new(0, Arc::default(), CancellationToken::new(), observer);
+        let census: Arc<Census> = Arc::default();
+        let connection = table.enter(None, census.admit(1).unwrap());
+        // As it stands before any connection has it.
+        table.lock().order = Some(Order::Finish);
+        assert_eq!(table.enter_stream(&connection).order(), Order::Finish);
+        connection.give(Order::Close);
+        assert_eq!(table.enter_stream(&connection).order(), Order::Close);
     }
 }

@@ -26,6 +26,7 @@ impl Connection {
     /// Marks the connection as upgraded, until the returned guard is dropped. Call it before the 101 response is given.
     pub fn upgrade(self: &Arc<Self>) -> Upgraded {
         self.set_phase(Phase::Upgraded);
+        self.set_upgraded(true);
         Upgraded { connection: Arc::clone(self) }
     }
 }
@@ -42,5 +43,11 @@ impl Upgraded {
             if self.connection.order() >= order { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+}
+
+impl Drop for Upgraded {
+    fn drop(&mut self) {
+        self.connection.set_upgraded(false);
     }
 }

@@ -36,8 +36,11 @@ struct Choice {
 #[derive(Debug)]
 struct Entry {
     files: CertificateFiles,
-    /// Taken before the last read, successful or not: a write during the read is seen next time.
+    /// Taken before the last read of what could be read, right or wrong: a write during the read is seen next time.
     stamp: Stamp,
+    /// Of files that could not be read and were told of. They are tried again each time, since a reason such as too many open
+    /// files passes without a change of them.
+    unreadable: Option<Stamp>,
     certificate: Certificate,
     /// As it was last told.
     standing: Standing,
@@ -125,7 +128,7 @@ impl Entry {
         let stamp = files.stamp();
         let certificate = files.load()?;
         // Told by the first refresh if it is anything else.
-        Ok(Self { files: files.clone(), stamp, certificate, standing: Standing::Valid })
+        Ok(Self { files: files.clone(), stamp, unreadable: None, certificate, standing: Standing::Valid })
     }
 
     fn refresh(&mut self) -> Option<Refreshed> {
@@ -133,15 +136,20 @@ impl Entry {
         if stamp == self.stamp {
             return None;
         }
-        self.stamp = stamp;
-        Some(match self.files.load() {
+        let refreshed = match self.files.load() {
             Ok(certificate) => {
                 self.certificate = certificate.clone();
                 self.standing = Standing::Valid;
                 Refreshed::Replaced(self.files.clone(), certificate)
             }
+            Err(error @ CertificateError::Unreadable { .. }) => {
+                let told = self.unreadable.replace(stamp) == Some(stamp);
+                return (!told).then(|| Refreshed::Kept(self.files.clone(), error));
+            }
             Err(error) => Refreshed::Kept(self.files.clone(), error),
-        })
+        };
+        (self.stamp, self.unreadable) = (stamp, None);
+        Some(refreshed)
     }
 
     fn age(&mut self) -> Option<Refreshed> {

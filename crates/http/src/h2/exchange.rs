@@ -7,24 +7,36 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::{Response, StatusCode};
 use ostler_scope::BoxError;
 use pin_project_lite::pin_project;
 
 use super::ledger::Ledger;
+use super::response;
 use crate::connection::Connection;
 use crate::exchange::{Answer, Exchange, last};
 use crate::h1::message;
-use crate::phase::Order;
-use crate::{EventKind, Fault, SendSite};
+use crate::phase::{Order, Phase};
+use crate::{EventKind, Fault};
 
 pin_project! {
     /// The service's answer on its way. What goes wrong is this stream's alone.
     pub(crate) struct Answering<F> {
         #[pin]
         answer: Answer<F>,
+        asked: Asked,
         exchange: Arc<Connection>,
         ledger: Ledger,
+        response: Arc<response::Response>,
+    }
+
+    impl<F> PinnedDrop for Answering<F> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.exchange.phase() == Phase::Handler && this.ledger.is_broken_off() {
+                this.exchange.end(EventKind::ClientDisconnected { phase: Phase::Handler });
+            }
+        }
     }
 }
 
@@ -38,8 +50,17 @@ pin_project! {
         rest: Bytes,
         // How many bytes were given last.
         given: usize,
+        asked: Asked,
         sent: Sent,
     }
+}
+
+/// What a client has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Response,
+    /// Its head alone, which is that of a response with a body.
+    Head,
 }
 
 /// How much is given at once. A client that reads slowly shows it by how long it takes for each.
@@ -49,6 +70,7 @@ const PIECE: usize = 16 * 1024;
 struct Sent {
     exchange: Arc<Connection>,
     ledger: Ledger,
+    response: Arc<response::Response>,
     /// Whether the length was told in the head.
     sized: bool,
     /// Whether all of it has been taken.
@@ -56,8 +78,9 @@ struct Sent {
 }
 
 impl<F> Answering<F> {
-    pub(crate) fn new(answer: Answer<F>, exchange: Arc<Connection>, ledger: Ledger) -> Self {
-        Self { answer, exchange, ledger }
+    pub(crate) fn new(answer: Answer<F>, asked: Asked, exchange: Arc<Connection>, ledger: Ledger) -> Self {
+        let response = ledger.accept();
+        Self { answer, asked, exchange, ledger, response }
     }
 }
 
@@ -71,7 +94,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match catch_unwind(AssertUnwindSafe(|| this.answer.poll(cx))) {
+        let mut response = match catch_unwind(AssertUnwindSafe(|| this.answer.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => response,
             Ok(Poll::Ready(Err(error))) => {
@@ -84,18 +107,31 @@ where
                 last(StatusCode::INTERNAL_SERVER_ERROR, this.exchange)
             }
         };
-        this.ledger.answer();
-        if !response.body().is_end_stream() {
+        let length = response.body().size_hint().exact();
+        let whole = match (response.body().is_end_stream(), *this.asked) {
+            (whole, Asked::Response) => whole,
+            (true, Asked::Head) => true,
+            (false, Asked::Head) => {
+                // As hyper does where a body follows.
+                if let Some(length) = length {
+                    response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+                }
+                true
+            }
+        };
+        if !whole {
             // hyper asks for the first of it when the client has room for some.
             this.exchange.sending.wait(this.exchange.table().tick());
         }
         let sent = Sent {
             exchange: Arc::clone(this.exchange),
             ledger: this.ledger.clone(),
-            sized: response.body().size_hint().exact().is_some(),
-            whole: response.body().is_end_stream(),
+            response: Arc::clone(this.response),
+            sized: length.is_some(),
+            whole,
         };
-        Poll::Ready(Ok(response.map(|body| Sending { body, rest: Bytes::new(), given: 0, sent })))
+        let asked = *this.asked;
+        Poll::Ready(Ok(response.map(|body| Sending { body, rest: Bytes::new(), given: 0, asked, sent })))
     }
 }
 
@@ -153,7 +189,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.asked == Asked::Head || (self.rest.is_empty() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -164,17 +200,20 @@ where
 impl Drop for Sent {
     fn drop(&mut self) {
         self.exchange.sending.rest();
-        // What the server cuts itself is told by whoever cuts it.
-        if self.whole || self.exchange.is_told() || self.exchange.order() >= Order::Close {
+        let exchange = &self.exchange;
+        // What the server cuts itself is told by whoever cuts it, and the end of a tunnel by whoever has it.
+        if exchange.is_told()
+            || exchange.order() >= Order::Close
+            || self.ledger.is_closed()
+            || exchange.phase() == Phase::Upgraded
+        {
             return;
         }
-        let site = match (self.ledger.fail(), self.sized) {
-            (false, _) => SendSite::SendResponse,
-            (true, true) => SendSite::SendBody,
-            (true, false) => SendSite::SendChunk,
-        };
+        let cut =
+            if self.whole { self.response.give(self.sized) } else { Some(self.response.next(self.sized)) };
+        let Some(site) = cut else { return };
         let error = Fault::from(std::io::ErrorKind::ConnectionReset);
-        self.exchange.end(EventKind::SendFailed { site, error });
+        exchange.end(EventKind::SendFailed { site, error });
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the frames of a connection tell that hyper does not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::frames::{self, Frame, Frames};
+use super::response::Response;
 use crate::connection::Connection;
-use crate::phase::Phase;
+use crate::phase::{Order, Phase};
 use crate::{EventKind, Fault, SendSite};
 
 /// What a client says before its first frame, in bytes.
@@ -28,15 +29,10 @@ struct Entries {
     inbound: Frames,
     outbound: Frames,
     /// Requests whose response has not been written to its end. hyper and the codec bound them.
-    open: HashMap<u32, Response>,
-    /// Responses that the service has given.
-    answered: u64,
-    /// Heads of such responses that were written.
-    heads: u64,
-    /// Responses that clients took back after their head was sent.
-    cut: u64,
-    /// Those of them that were told.
-    told: u64,
+    open: HashMap<u32, Arc<Response>>,
+    /// Those of requests that have come and that no service has seen yet, in the order in which services do. Where the codec
+    /// refuses one and cannot say so yet, the next ones are taken for each other until hyper has taken all there is.
+    arrived: VecDeque<Arc<Response>>,
     /// The last request that has come.
     newest: u32,
     /// The last request that our GOAWAY promises to look at.
@@ -55,6 +51,8 @@ struct Entries {
     idle_since: u64,
     /// How the client left, once it has.
     gone: Option<Departure>,
+    /// Whether hyper has ended the connection under its requests.
+    broken_off: bool,
 }
 
 /// How a client left.
@@ -66,24 +64,13 @@ pub(crate) enum Departure {
     Lost,
 }
 
-/// How far the response to a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Response {
-    Awaited,
-    /// Its head was written.
-    Begun,
-}
-
 impl Ledger {
     pub(crate) fn new(connection: Arc<Connection>, max_streams: u32) -> Self {
         let entries = Entries {
             inbound: Frames::behind(PREFACE),
             outbound: Frames::behind(0),
             open: HashMap::new(),
-            answered: 0,
-            heads: 0,
-            cut: 0,
-            told: 0,
+            arrived: VecDeque::new(),
             newest: 0,
             last: None,
             fault: None,
@@ -93,14 +80,16 @@ impl Ledger {
             too_large: 0,
             idle_since: connection.since(),
             gone: None,
+            broken_off: false,
         };
         Self { entries: Arc::new(Mutex::new(entries)), connection, max_streams }
     }
 
     /// Bytes that have come from the client.
     pub(crate) fn read(&self, bytes: &[u8]) {
+        let mut cut = Vec::new();
         let mut entries = self.entries();
-        let Entries { inbound, open, newest, last, dropped, in_block, settled, cut, .. } = &mut *entries;
+        let Entries { inbound, open, arrived, newest, last, dropped, in_block, settled, .. } = &mut *entries;
         inbound.pass(bytes, |frame| match frame.kind {
             frames::SETTINGS => *settled = true,
             frames::HEADERS => {
@@ -110,20 +99,19 @@ impl Ledger {
                     match last {
                         Some(last) if frame.stream > *last => *dropped += frame.length,
                         Some(_) | None => {
-                            open.insert(frame.stream, Response::Awaited);
+                            let response = Arc::<Response>::default();
+                            open.insert(frame.stream, Arc::clone(&response));
+                            arrived.push_back(response);
                         }
                     }
                 }
             }
             frames::CONTINUATION => *in_block = !frame.has(frames::END_HEADERS),
-            frames::RST_STREAM => {
-                let was_begun = open.remove(&frame.stream) == Some(Response::Begun);
-                *cut += u64::from(was_begun);
-            }
+            frames::RST_STREAM => cut.extend(open.remove(&frame.stream).and_then(|response| response.cut())),
             _ => {}
         });
+        self.count_open(&mut entries);
         let whole = entries.inbound.is_between() && entries.settled && !entries.in_block;
-        let unsent = if self.connection.responding() == 0 { entries.unsent(0) } else { 0 };
         match (self.connection.phase(), whole) {
             (Phase::Idle, false) => {
                 entries.idle_since = self.connection.since();
@@ -143,7 +131,7 @@ impl Ledger {
             ) => {}
         }
         drop(entries);
-        self.tell_unsent(unsent);
+        self.tell_cut(cut);
     }
 
     /// Bytes that the socket has taken.
@@ -151,24 +139,28 @@ impl Ledger {
         let mut events = Vec::new();
         {
             let mut entries = self.entries();
-            let Entries { outbound, open, last, fault, too_large, heads, .. } = &mut *entries;
+            let Entries { outbound, open, last, fault, too_large, .. } = &mut *entries;
             outbound.pass(bytes, |frame| {
                 let ends =
                     matches!(frame.kind, frames::DATA | frames::HEADERS) && frame.has(frames::END_STREAM);
+                let response = open.get(&frame.stream).filter(|response| !response.is_begun());
                 // The codec's own answer to a head that is too large has no other field; each of ours has a date.
-                let is_own = frame.kind == frames::HEADERS && !(ends && frame.has_one_field());
-                if let (true, Some(response @ Response::Awaited)) = (is_own, open.get_mut(&frame.stream)) {
-                    *response = Response::Begun;
-                    *heads += 1;
+                let is_own = !(ends && frame.has_one_field());
+                match (frame.kind, response) {
+                    (frames::HEADERS, Some(response)) if is_own => response.begin(),
+                    (frames::HEADERS, Some(response)) => {
+                        response.refuse();
+                        *too_large = frame.stream;
+                        events.push(EventKind::HeadersTooLarge);
+                    }
+                    (frames::RST_STREAM, Some(response)) => response.refuse(),
+                    _ => {}
                 }
                 if ends || frame.kind == frames::RST_STREAM {
                     open.remove(&frame.stream);
                 }
                 match frame.kind {
-                    frames::HEADERS if !is_own => {
-                        *too_large = frame.stream;
-                        events.push(EventKind::HeadersTooLarge);
-                    }
+                    frames::DATA => self.connection.taking.pass(frame.length),
                     frames::RST_STREAM if frame.stream != *too_large => {
                         events.extend(reset(&frame, self.max_streams));
                     }
@@ -176,32 +168,48 @@ impl Ledger {
                         *last =
                             frame.number(0).map(|last| last & ANY_STREAM).filter(|last| *last != ANY_STREAM);
                         *fault = frame.number(4).filter(|code| *code != 0);
+                        // What came behind the last one before this was written is not looked at either.
+                        open.retain(|stream, _| last.is_none_or(|last| *stream <= last));
                     }
                     _ => {}
                 }
             });
+            self.count_open(&mut entries);
         }
         for event in events {
             self.connection.tell(event);
         }
     }
 
-    /// The service has given a response.
-    pub(crate) fn answer(&self) {
-        self.entries().answered += 1;
+    /// The response to the request that a service is about to see.
+    pub(crate) fn accept(&self) -> Arc<Response> {
+        let arrived = &mut self.entries().arrived;
+        let accepted = std::iter::from_fn(|| arrived.pop_front()).find(|response| !response.is_refused());
+        accepted.unwrap_or_default()
     }
 
-    /// A response cannot be given to its end, and its service tells so. Whether its head has been sent: if not, it never
-    /// will be.
-    pub(crate) fn fail(&self) -> bool {
+    /// hyper has taken every request that has come whole.
+    pub(crate) fn settle(&self) {
         let mut entries = self.entries();
-        let sent = entries.heads >= entries.answered;
-        if sent {
-            entries.told += 1;
-        } else {
-            entries.answered -= 1;
+        if entries.inbound.is_between() && !entries.in_block {
+            entries.arrived.clear();
         }
-        sent
+    }
+
+    /// Whether its server closes or resets the connection, and tells so.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.connection.order() >= Order::Close
+    }
+
+    /// hyper has ended the connection. Whether that was under requests, for a reason that no frame tells.
+    pub(crate) fn break_off(&self) -> bool {
+        let mut entries = self.entries();
+        entries.broken_off = !entries.open.is_empty() && entries.gone.is_none() && entries.fault.is_none();
+        entries.broken_off
+    }
+
+    pub(crate) fn is_broken_off(&self) -> bool {
+        self.entries().broken_off
     }
 
     /// Whether the connection is lost, or given up.
@@ -217,23 +225,32 @@ impl Ledger {
 
     /// Tells what has become of requests that nobody answers any more. Their services have told what they know.
     pub(crate) fn close(&self) {
-        let (dropped, unsent) = {
-            let mut entries = self.entries();
-            let begun = entries.open.values().filter(|response| **response == Response::Begun).count();
-            (entries.dropped, entries.unsent(begun as u64))
+        let (dropped, cut) = {
+            let entries = self.entries();
+            let cut: Vec<_> = entries.open.values().filter_map(|response| response.cut()).collect();
+            (entries.dropped, cut)
         };
         if dropped > 0 {
             self.connection.tell(EventKind::PipelinedRequestDropped { bytes: dropped });
             self.connection.table().count_dropped_pipelined();
         }
-        self.tell_unsent(unsent);
+        if !self.is_closed() {
+            self.tell_cut(cut);
+        }
     }
 
     /// Tells of responses that their services have given whole, and their clients have not taken whole.
-    fn tell_unsent(&self, count: u64) {
-        for _ in 0..count {
+    fn tell_cut(&self, cut: Vec<SendSite>) {
+        for site in cut {
             let error = Fault::from(std::io::ErrorKind::ConnectionReset);
-            self.connection.tell(EventKind::SendFailed { site: SendSite::SendBody, error });
+            self.connection.tell(EventKind::SendFailed { site, error });
+        }
+    }
+
+    /// Says how many responses are not written to their end. With the last of them idleness begins.
+    fn count_open(&self, entries: &mut Entries) {
+        if self.connection.set_unsent(entries.open.len()) {
+            entries.idle_since = self.connection.table().tick();
         }
     }
 
@@ -243,7 +260,11 @@ impl Ledger {
         match (entries.fault, entries.gone) {
             (Some(code), _) => EventKind::RequestParseError { reason: reason(code).to_owned() },
             (None, Some(_)) if !entries.open.is_empty() || self.connection.phase() != Phase::Idle => {
-                EventKind::ClientDisconnected { phase: self.connection.phase() }
+                EventKind::ClientDisconnected { phase: self.connection.standing() }
+            }
+            // The one thing for which hyper does so.
+            (None, None) if entries.broken_off => {
+                EventKind::RequestParseError { reason: "CONNECT with a body".to_owned() }
             }
             (None, Some(Departure::Lost)) => EventKind::ClientDisconnected { phase: Phase::Idle },
             (None, Some(Departure::Ended) | None) => EventKind::ConnectionClosed,
@@ -253,15 +274,6 @@ impl Ledger {
     fn entries(&self) -> MutexGuard<'_, Entries> {
         // Nothing in here panics while it is locked.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Entries {
-    /// How many responses were cut, besides those that were told; `open` of them by the end of the connection.
-    fn unsent(&mut self, open: u64) -> u64 {
-        let unsent = (self.cut + open).saturating_sub(self.told);
-        self.told += unsent;
-        unsent
     }
 }
 

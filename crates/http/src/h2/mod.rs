@@ -4,6 +4,7 @@ mod exchange;
 pub(crate) mod frames;
 mod io;
 mod ledger;
+mod response;
 mod streams;
 
 use std::error::Error;
@@ -13,15 +14,15 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::server::conn::http2;
 use hyper::service::Service;
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ostler_scope::BoxError;
 
-use self::exchange::{Answering, Sending};
+use self::exchange::{Answering, Asked, Sending};
 use self::io::Booked;
 use self::ledger::Ledger;
 pub(crate) use self::streams::{Anywhere, Here};
@@ -66,8 +67,9 @@ impl<S: ConnectionService> Service<Request<Incoming>> for Multiplexed<S> {
         let exchange = self.connection.table().enter_stream(&self.connection);
         request.extensions_mut().insert(OfStream(Arc::clone(&exchange)));
         self.streams.announce(Arc::clone(&exchange));
+        let asked = if request.method() == Method::HEAD { Asked::Head } else { Asked::Response };
         let answer = Followed { service: &self.service, connection: Arc::clone(&exchange) }.call(request);
-        Answering::new(answer, exchange, self.ledger.clone())
+        Answering::new(answer, asked, exchange, self.ledger.clone())
     }
 }
 
@@ -115,12 +117,19 @@ where
             Pin::new(&mut serving).poll(cx)
         }));
         match polled {
-            Ok(polled) => polled.map(Outcome::Served),
+            Ok(Poll::Pending) => {
+                if !connection.sending.is_waiting() {
+                    ledger.settle();
+                }
+                Poll::Pending
+            }
+            Ok(Poll::Ready(served)) => Poll::Ready(Outcome::Served(served)),
             Err(panic) => Poll::Ready(Outcome::Panicked(message(&*panic))),
         }
     })
     .await;
-    let (phase, ending) = (connection.phase(), ledger.ending());
+    let broken_off = matches!(outcome, Outcome::Served(Ok(()))) && ledger.break_off();
+    let (phase, ending) = (connection.standing(), ledger.ending());
     streams.end().await;
     ledger.close();
     match outcome {
@@ -133,7 +142,7 @@ where
             connection.end(overdue.unwrap_or(EventKind::ConnectionClosed));
         }
         Outcome::Panicked(message) => connection.end(EventKind::HandlerPanicked { message }),
-        Outcome::Served(Ok(())) if idle && connection.overdue() == Overdue::Idle => {
+        Outcome::Served(Ok(())) if idle && !broken_off && connection.overdue() == Overdue::Idle => {
             connection.end(EventKind::IdleTimeout);
         }
         Outcome::Served(Ok(())) => connection.end(ending),

@@ -106,8 +106,8 @@ async fn obedient<F: Future<Output = ()>>(exchange: Option<Arc<Connection>>, led
     // What carries an exchange that was upgraded has no entry of its own.
     let Some(exchange) = exchange else { return stream.await };
     follow(&exchange, stream).await;
-    if exchange.phase() == Phase::Upgraded && Arc::strong_count(&exchange) == 1 {
-        // Nobody holds it: nobody has taken it over.
+    if exchange.phase() == Phase::Upgraded && !exchange.is_upgraded() {
+        // Nobody has taken it over.
         exchange.end(EventKind::UpgradeFailed);
     }
     let unanswered = exchange.phase() == Phase::Handler && exchange.order() < Order::Close;

@@ -99,6 +99,20 @@ async fn a_server_is_asked_in_http_1_1() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_answered_by_a_problem_gets_no_body() {
+    let stage = Stage::new(Cast::default()).await;
+    let mut client = Http2::start(stage.switchboard.address()).await;
+    let fields =
+        [(":method", "HEAD"), (":scheme", "http"), (":authority", "nobody.localhost"), (":path", "/")];
+    client.send(headers(1, WHOLE, &fields)).await;
+    let head = client.wait_for(|it| it.stream == 1).await;
+    assert_eq!((head.kind, head.status()), (frame::HEADERS, 502));
+    assert_ne!(head.flags & frame::END_STREAM, 0);
+    drop(client);
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn an_upload_goes_on_as_it_comes_and_its_trailers_and_those_of_the_answer_too() {
     let (heard, mut parts) = tokio::sync::mpsc::unbounded_channel();
     let server = Backend::start(move |_number, mut peer| {

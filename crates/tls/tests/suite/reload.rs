@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ostler_scope::Scope;
 use ostler_testing::{PATIENCE, SelfSigned};
-use ostler_tls::{Refreshed, Standing};
+use ostler_tls::{CertificateError, Refreshed, Standing};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::time::timeout;
 
 use crate::{Door, certificates, der, files};
@@ -46,6 +47,21 @@ async fn a_broken_new_file_keeps_the_old_certificate_and_is_told_once() {
     made.renew(&["a.localhost"]);
     assert!(matches!(&certificates.refresh()[..], [Refreshed::Replaced(..)]));
     assert!(door.shown_to("a.localhost").await == der(&made));
+}
+
+#[test]
+fn what_could_not_be_read_for_a_while_is_told_once_and_read_when_it_can_be() {
+    let made = SelfSigned::new(&["a.localhost"]);
+    let certificates = certificates(&[&made]);
+    made.renew(&["a.localhost"]);
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(0), ..limit }).unwrap();
+    let (first, second) = (certificates.refresh(), certificates.refresh());
+    setrlimit(Resource::Nofile, limit).unwrap();
+    assert!(matches!(&first[..], [Refreshed::Kept(_, CertificateError::Unreadable { .. })]), "{first:?}");
+    assert!(second.is_empty(), "{second:?}");
+    assert!(matches!(&certificates.refresh()[..], [Refreshed::Replaced(..)]));
+    assert!(certificates.refresh().is_empty());
 }
 
 #[test]

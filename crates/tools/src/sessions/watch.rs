@@ -85,16 +85,12 @@ impl Sessions {
         answer: Json,
         attempt: Attempt,
     ) -> Result<(), RespondError> {
-        let view = match self.view(session, &attempt.principal).await {
-            Err(CallError::UnknownSession(_)) if self.has_expired(session, &attempt.principal) => {
-                return Err(RespondError::Expired);
-            }
-            view => view?,
-        };
+        let view = self.view(session, &attempt.principal).await?;
         let settled = || RespondError::Settled { key: key.to_owned() };
         match view.end {
             Some(Reply::Failed(Failure::Expired)) => return Err(RespondError::Expired),
             Some(_) => return Err(settled()),
+            None if view.summary.expires <= self.inner.clock.now() => return Err(RespondError::Expired),
             None => {}
         }
         if self.take_update(session, HashMap::from([(key.to_owned(), answer)]), attempt).await? {
@@ -106,13 +102,6 @@ impl Sessions {
             _ => false,
         });
         Err(if was_asked { settled() } else { RespondError::Unknown { key: key.to_owned() } })
-    }
-
-    /// Whether it was there, and is to be ended since its time is over.
-    fn has_expired(&self, session: SessionId, principal: &str) -> bool {
-        let Some(Seen::Parked(core)) = self.inner.shelf.see(session) else { return false };
-        let cell = core.cell();
-        *cell.attempt.principal == *principal && cell.beginning.expires <= self.inner.clock.now()
     }
 
     /// Tells whoever watches what a session has come to ask.

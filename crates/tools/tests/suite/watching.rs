@@ -206,7 +206,7 @@ async fn one_question_is_answered_from_outside_once() {
     // Until it has looked for the first time.
     tokio::time::sleep(Duration::from_millis(1)).await;
     let asked = input(sessions.call(Call::tool("ask", &json!({})), ada()).await.unwrap());
-    tokio::time::advance(sessions.config().ttl).await;
+    tokio::time::advance(sessions.config().ttl + Duration::from_secs(1)).await;
     let late = sessions.respond(asked.session, "say", answer, ada()).await;
     assert!(matches!(late, Err(RespondError::Expired)), "{late:?}");
     scope.halt().await;

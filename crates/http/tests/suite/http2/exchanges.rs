@@ -8,10 +8,10 @@ use super::{SHORT, Stage};
 const POST: [(&str, &str); 4] =
     [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/upload")];
 
-const CANCEL: [u8; 4] = [0, 0, 0, 8];
+pub(super) const CANCEL: [u8; 4] = [0, 0, 0, 8];
 
 /// The connection still serves; then its client leaves, and nothing but that is told.
-async fn goes_on(mut stage: Stage, mut client: Http2) {
+pub(super) async fn goes_on(mut stage: Stage, mut client: Http2) {
     client.get(101, "/after").await;
     assert_eq!(client.whole(101).await, 200);
     drop(client);
@@ -42,9 +42,12 @@ async fn a_request_taken_back_while_it_is_handled_is_told() {
 
 #[tokio::test]
 async fn a_response_taken_back_under_way_is_told_with_its_site() {
-    for (path, window, expected) in
-        [("/stream", 65_535, SendSite::SendChunk), ("/large", 100, SendSite::SendBody)]
-    {
+    for (path, window, expected) in [
+        ("/stream", 65_535, SendSite::SendChunk),
+        ("/large", 100, SendSite::SendBody),
+        ("/chunk", 20, SendSite::SendChunk),
+        ("/some", 100, SendSite::SendBody),
+    ] {
         let mut stage = Stage::new().await;
         let mut client = Http2::connect(stage.address()).await;
         client.begin(&[(4, window)]).await;
@@ -68,6 +71,32 @@ async fn a_request_body_taken_back_is_told() {
     client.frame(frame::RST_STREAM, 0, 1, &CANCEL).await;
     let told = stage.told().await;
     assert!(matches!(told, EventKind::BodyReadFailed { .. }), "{told:?}");
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn trailers_of_one_field_are_no_431() {
+    let stage = Stage::new().await;
+    let mut client = Http2::start(stage.address()).await;
+    // The second time the name is in the table, as the codec's own status is.
+    for stream in [1, 3] {
+        client.get(stream, "/trailers").await;
+        assert_eq!(client.whole(stream).await, 200);
+    }
+    goes_on(stage, client).await;
+}
+
+#[tokio::test]
+async fn a_head_is_answered_without_a_body() {
+    let stage = Stage::new().await;
+    let mut client = Http2::start(stage.address()).await;
+    for (stream, path) in [(1, "/hello"), (3, "/large"), (5, "/stream"), (7, "/empty")] {
+        let fields = [(":method", "HEAD"), (":scheme", "http"), (":authority", "x"), (":path", path)];
+        client.send(headers(stream, frame::END_HEADERS | frame::END_STREAM, &fields)).await;
+        let head = client.wait_for(|it| it.stream == stream).await;
+        assert_eq!((head.kind, head.status()), (frame::HEADERS, 200), "{path}");
+        assert_ne!(head.flags & frame::END_STREAM, 0, "{path}");
+    }
     goes_on(stage, client).await;
 }
 
@@ -119,23 +148,6 @@ async fn more_fields_than_allowed_are_answered_431() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_nobody_takes_over_is_told() {
-    let mut stage = Stage::new().await;
-    let mut client = Http2::start(stage.address()).await;
-    let fields = [
-        (":method", "CONNECT"),
-        (":protocol", "websocket"),
-        (":scheme", "http"),
-        (":authority", "x"),
-        (":path", "/empty"),
-    ];
-    client.send(headers(1, frame::END_HEADERS, &fields)).await;
-    assert_eq!(client.status(1).await, 200);
-    assert_eq!(stage.told().await, EventKind::UpgradeFailed);
-    goes_on(stage, client).await;
-}
-
-#[tokio::test]
 async fn a_connection_lost_under_a_response_tells_of_both() {
     let http2 = Http2Config::default();
     let mut stage = Stage::with(ServerConfig { http2, ..ServerConfig::default() }).await;
@@ -164,14 +176,12 @@ async fn a_handler_that_fails_is_told_and_its_stream_reset() {
     }
 }
 
-#[tokio::test]
-async fn a_response_taken_back_before_its_head_is_sent_is_told_with_that_site() {
+/// A client that does not read, so that the socket takes no more; and its last stream.
+async fn blocked(stage: &mut Stage) -> (Http2, u32) {
     const WIDE: u32 = 1 << 30;
-    let mut stage = Stage::new().await;
     let mut client = Http2::connect(stage.address()).await;
     client.begin(&[(4, WIDE)]).await;
     client.frame(frame::WINDOW_UPDATE, 0, 0, &WIDE.to_be_bytes()).await;
-    // Nobody reads, so at some time the socket takes no more.
     for stream in (1..80).step_by(2) {
         client.get(stream, "/large").await;
     }
@@ -179,12 +189,45 @@ async fn a_response_taken_back_before_its_head_is_sent_is_told_with_that_site() 
         client.get(stream, "/stream").await;
         stage.entered.notified().await;
         client.frame(frame::RST_STREAM, 0, stream, &CANCEL).await;
-        let told = stage.told().await;
-        match told {
-            EventKind::SendFailed { site: SendSite::SendResponse, .. } => break,
+        match stage.told().await {
+            EventKind::SendFailed { site: SendSite::SendResponse, .. } => return (client, stream),
             EventKind::SendFailed { site: SendSite::SendChunk, .. } => {}
             other => panic!("{other:?}"),
         }
     }
+    unreachable!("the socket takes everything")
+}
+
+#[tokio::test]
+async fn a_response_taken_back_before_its_head_is_sent_is_told_with_that_site() {
+    let mut stage = Stage::new().await;
+    let (_client, _) = blocked(&mut stage).await;
     assert_eq!(stage.server.connections(), 1, "only that stream has ended");
+}
+
+#[tokio::test]
+async fn a_whole_response_taken_back_before_its_head_is_sent_confuses_no_other() {
+    let mut stage = Stage::new().await;
+    let (mut client, last) = blocked(&mut stage).await;
+    let served = stage.server.served();
+    client.get(last + 2, "/hello").await;
+    while stage.server.served() == served {
+        tokio::task::yield_now().await;
+    }
+    client.frame(frame::RST_STREAM, 0, last + 2, &CANCEL).await;
+    let told = stage.told().await;
+    assert!(matches!(told, EventKind::SendFailed { site: SendSite::SendResponse, .. }), "{told:?}");
+    // Its answer comes behind all that was held up.
+    client.frame(frame::PING, 0, 0, &[7; 8]).await;
+    client.wait_for(|it| it.kind == frame::PING && it.payload == [7; 8]).await;
+    client.get(last + 4, "/stream").await;
+    client.wait_for(|it| it.kind == frame::DATA && it.stream == last + 4).await;
+    client.frame(frame::RST_STREAM, 0, last + 4, &CANCEL).await;
+    let told = stage.told().await;
+    assert!(matches!(told, EventKind::SendFailed { site: SendSite::SendChunk, .. }), "{told:?}");
+    client.get(last + 6, "/stream").await;
+    client.wait_for(|it| it.kind == frame::DATA && it.stream == last + 6).await;
+    client.frame(frame::RST_STREAM, 0, last + 6, &CANCEL).await;
+    let told = stage.told().await;
+    assert!(matches!(told, EventKind::SendFailed { site: SendSite::SendChunk, .. }), "{told:?}");
 }

@@ -6,6 +6,8 @@ mod floods;
 mod opening;
 mod streams;
 mod tls;
+mod tunnels;
+mod unsent;
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +19,11 @@ use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use ostler_http::{Event, EventKind, Protocol, RequestBody, ServerConfig, ServerHandle, serve_on};
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::TokioIo;
+use ostler_http::{
+    Connection, Event, EventKind, Protocol, RequestBody, ServerConfig, ServerHandle, serve_on,
+};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Deadline, Scope};
 use ostler_testing::PATIENCE;
@@ -29,6 +34,9 @@ use crate::{listener, workers};
 
 /// A bound that passes soon.
 const SHORT: Duration = Duration::from_millis(100);
+
+/// The length of a body that is given whole as soon as its client takes any of it.
+const SOME: usize = 16 * 1024;
 
 /// A server whose every event is heard.
 struct Stage {
@@ -100,7 +108,7 @@ impl Stage {
 type Answer = Response<BoxBody<Bytes, io::Error>>;
 
 async fn answer(
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     enter: Arc<Notify>,
     released: Arc<Notify>,
 ) -> io::Result<Answer> {
@@ -127,7 +135,39 @@ async fn answer(
             let pieces = [Ok(Frame::data(Bytes::from_static(b"begin"))), Err(io::Error::other("of a body"))];
             BoxBody::new(StreamBody::new(futures::stream::iter(pieces)))
         }
+        "/chunk" => {
+            let pieces = [Ok(Frame::data(Bytes::from_static(b"of a length that is not told")))];
+            BoxBody::new(StreamBody::new(futures::stream::iter(pieces)))
+        }
+        "/trailers" => {
+            let trailers = HeaderMap::from_iter([("checksum".parse().unwrap(), "1".parse().unwrap())]);
+            let frames = [Ok(Frame::data(Bytes::from_static(b"body"))), Ok(Frame::trailers(trailers))];
+            BoxBody::new(StreamBody::new(futures::stream::iter(frames)))
+        }
+        "/tunnel" => {
+            let upgraded = Connection::take_stream(&mut request).unwrap().upgrade();
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut stream = TokioIo::new(upgrade.await.unwrap());
+                enter.notify_one();
+                // To its end, whichever way it ends.
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                drop((stream, upgraded));
+                enter.notify_one();
+            });
+            whole(String::new())
+        }
+        // Somebody looks at its exchange a while longer.
+        "/looked-at" => {
+            let exchange = Connection::take_stream(&mut request);
+            tokio::spawn(async move {
+                released.notified().await;
+                drop(exchange);
+            });
+            whole(String::new())
+        }
         "/fail" => return Err(io::Error::other("of a handler")),
+        "/some" => whole("x".repeat(SOME)),
         "/large" => whole("x".repeat(1 << 20)),
         "/empty" => whole(String::new()),
         "/panic" => panic!("of a handler"),

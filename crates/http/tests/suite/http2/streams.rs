@@ -42,6 +42,26 @@ async fn a_real_client_gets_several_answers_at_once() {
 }
 
 #[tokio::test]
+async fn a_head_tells_the_length_of_the_body_it_leaves_out() {
+    let mut stage = Stage::new().await;
+    let stream = Stream::connect(stage.address()).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for (path, expected) in [("/hello", Some("6")), ("/stream", None)] {
+        let request = Request::head(format!("http://x{path}")).body(Full::default()).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        let length = response.headers().get("content-length").map(|length| length.to_str().unwrap());
+        assert_eq!(length, expected, "{path}");
+        assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty(), "{path}");
+    }
+    drop(sender);
+    connection.await.unwrap().unwrap();
+    assert_eq!(stage.told().await, EventKind::ConnectionClosed);
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn trailers_of_a_request_arrive() {
     let mut stage = Stage::new().await;
     let mut client = Http2::start(stage.address()).await;
