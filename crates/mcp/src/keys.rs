@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chacha20poly1305::XChaCha20Poly1305;
@@ -14,10 +15,18 @@ use serde::{Deserialize, Serialize};
 /// Seconds since 1970.
 type Seconds = u64;
 
-/// Keys, the newest first: that one seals, and each opens what it has sealed.
+/// Keys, the newest first: that one seals, and each opens what it has sealed. A clone is the same ring.
 #[derive(Clone)]
 pub struct KeyRing {
-    pub(crate) keys: Vec<SealingKey>,
+    keys: Arc<RwLock<Arc<[SealingKey]>>>,
+    /// Where they are kept, if they outlive the process.
+    kept: Option<Arc<Kept>>,
+}
+
+struct Kept {
+    path: PathBuf,
+    rotate_after: Duration,
+    keep: Duration,
 }
 
 #[derive(Clone)]
@@ -68,7 +77,7 @@ impl KeyRing {
     /// One key that nobody else has and that ends with the process.
     #[must_use]
     pub fn ephemeral() -> Self {
-        Self { keys: vec![SealingKey::generate(0, now())] }
+        Self { keys: Arc::new(RwLock::new(Arc::new([SealingKey::generate(0, now())]))), kept: None }
     }
 
     /// The keys in the file `path`, which is made if it is not there, for its owner alone. If the newest is older than
@@ -77,6 +86,32 @@ impl KeyRing {
     /// # Errors
     /// See [`KeyError`].
     pub fn load(path: &Path, rotate_after: Duration, keep: Duration) -> Result<Self, KeyError> {
+        let kept = Kept { path: path.to_owned(), rotate_after, keep };
+        let keys = kept.keys()?;
+        Ok(Self { keys: Arc::new(RwLock::new(keys.into())), kept: Some(Arc::new(kept)) })
+    }
+
+    /// Reads the file again, and does with it what [`load`](Self::load) does: to be called now and then, and by a process that is
+    /// to open what another one with the same file has sealed.
+    ///
+    /// # Errors
+    /// See [`KeyError`]: the ring is as it was.
+    pub fn refresh(&self) -> Result<(), KeyError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let keys = kept.keys()?.into();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    pub(crate) fn keys(&self) -> Arc<[SealingKey]> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Kept {
+    /// The keys in the file, with a new one if it is time for that.
+    fn keys(&self) -> Result<Vec<SealingKey>, KeyError> {
+        let Self { path, rotate_after, keep } = self;
         let mut keys = read(path)?;
         keys.sort_by_key(|key| std::cmp::Reverse((key.made, key.id)));
         let now = now();
@@ -87,12 +122,12 @@ impl KeyRing {
             let id = keys.iter().map(|key| key.id).max().map_or(0, |id| id.wrapping_add(1));
             keys.insert(0, SealingKey::generate(id, now));
         }
-        let valid = rotate_after.saturating_add(keep).as_secs();
+        let valid = rotate_after.saturating_add(*keep).as_secs();
         keys.retain(|key| now.saturating_sub(key.made) <= valid || key.made > now);
         if !fresh || keys.len() != before {
             write(path, &keys)?;
         }
-        Ok(Self { keys })
+        Ok(keys)
     }
 }
 
@@ -143,6 +178,6 @@ fn now() -> Seconds {
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| key.id)).finish()
+        f.debug_list().entries(self.keys().iter().map(|key| key.id)).finish()
     }
 }

@@ -44,7 +44,8 @@ const FORM: u8 = 1;
 
 impl KeyRing {
     pub(crate) fn seal(&self, state: RequestState, binding: Binding<'_>) -> String {
-        let key = self.keys.first().expect("a ring has a key");
+        let keys = self.keys();
+        let key = keys.first().expect("a ring has a key");
         let mut plain = [0; SEALED];
         plain[..16].copy_from_slice(state.session.as_bytes());
         plain[16..20].copy_from_slice(&state.round.to_be_bytes());
@@ -72,7 +73,8 @@ impl KeyRing {
         let sealed = BASE64URL_NOPAD.decode(state.as_bytes()).map_err(|_| StateError::Invalid)?;
         let (head, text) = sealed.split_at_checked(HEAD).ok_or(StateError::Invalid)?;
         let (form, id, nonce) = (head[0], &head[1..5], &head[5..]);
-        let known = self.keys.iter().find(|key| form == FORM && key.id.to_be_bytes() == *id);
+        let keys = self.keys();
+        let known = keys.iter().find(|key| form == FORM && key.id.to_be_bytes() == *id);
         let key = known.ok_or(StateError::Invalid)?;
         let nonce = Nonce::<XChaCha20Poly1305>::try_from(nonce).map_err(|_| StateError::Invalid)?;
         let payload = Payload { msg: text, aad: &binding.to_bytes() };

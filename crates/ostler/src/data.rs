@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use ostler_config::{Config, StoreUrl};
 use ostler_mcp::{KeyError, KeyRing};
-use ostler_scope::Scope;
+use ostler_scope::{Closed, Scope};
 use ostler_store::{OpenError, SqliteConfig, SqliteStorage};
 use ostler_tools::{JournalStorage, MemoryStorage};
 
 /// How long a key seals.
 const ROTATE_AFTER: Duration = Duration::from_hours(30 * 24);
+
+/// How often it is seen to whether it is time for another one.
+const LOOK_AFTER_KEYS: Duration = Duration::from_hours(1);
 
 /// The name of the file of keys.
 const KEYS: &str = "keys.json";
@@ -51,6 +54,9 @@ pub enum DataError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The scope was halted meanwhile.
+    #[error(transparent)]
+    Closed(#[from] Closed),
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -72,6 +78,17 @@ impl Data {
         let sqlite = SqliteConfig { successor, ..SqliteConfig::at(path) };
         let database = SqliteStorage::open(scope, sqlite).await?;
         let keys = KeyRing::load(&directory.join(KEYS), ROTATE_AFTER, config.tools.ttl)?;
+        let ring = keys.clone();
+        scope.daemon("keys", async move {
+            loop {
+                tokio::time::sleep(LOOK_AFTER_KEYS).await;
+                if let Err(error) = ring.refresh() {
+                    tracing::warn!(%error, "the keys stay as they are");
+                }
+            }
+            #[expect(unreachable_code, reason = "it gives the future its type")]
+            Ok::<_, Closed>(())
+        })?;
         Ok(Self { storage: Arc::new(database.clone()), keys, database: Some(database) })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
 use ostler_mcp::{EndpointConfig, KeyRing};
 use ostler_tools::MemoryStorage;
 use serde_json::{Value, json};
@@ -101,6 +102,30 @@ async fn another_process_with_the_same_store_and_keys_goes_on() {
     let result = second.ask("tools/call", again(tool("elicitation"), &asked, &answers)).await.result();
     assert_eq!(result["content"][0]["text"], "Hello, Ada!");
     second.close().await;
+}
+
+#[tokio::test]
+async fn keys_are_rotated_while_states_are_out_and_a_broken_file_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.json");
+    let day = Duration::from_hours(24);
+    // Each look makes a new key.
+    let keys = KeyRing::load(&path, Duration::ZERO, day).unwrap();
+    let stage = Stage::with(MemoryStorage::new(), keys.clone(), EndpointConfig::default()).await;
+    let before = stage.ask("tools/call", tool("multi_round")).await.result();
+    keys.refresh().unwrap();
+    assert_eq!(format!("{keys:?}"), "[1, 0]");
+    let params = again(tool("multi_round"), &before, &json!({ "step1": named("Ada") }));
+    let after = stage.ask("tools/call", params).await.result();
+    // The state that is out now is sealed with the new key: who has only the old one cannot open it.
+    let state = |result: &Value| BASE64URL_NOPAD.decode(result["requestState"].as_str().unwrap().as_bytes());
+    assert_eq!((state(&before).unwrap()[4], state(&after).unwrap()[4]), (0, 1));
+
+    std::fs::write(&path, "no keys").unwrap();
+    keys.refresh().unwrap_err();
+    let params = again(tool("multi_round"), &after, &json!({ "step2": named("Lovelace") }));
+    stage.ask("tools/call", params).await.result();
+    stage.close().await;
 }
 
 #[tokio::test]
