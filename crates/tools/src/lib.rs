@@ -69,6 +69,7 @@ mod resource;
 mod sample;
 mod schema;
 mod sessions;
+pub mod testing;
 mod tool;
 mod tools;
 mod uri;
