@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -248,6 +249,68 @@ class Client:
         self.socket.close()
 
 
+class Crowd:
+    """As many keep-alive connections, each of which asks again as soon as it is answered. They stay open until `close`."""
+
+    def __init__(self, port, connections, seconds=60):
+        self.seconds = seconds
+        self.sockets = [socket.create_connection(("127.0.0.1", port), seconds) for _ in range(connections)]
+        for each in self.sockets:
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self, requests, answered):
+        """Sends what `requests` gives, pairs of a name and the bytes, one at a time over each connection, up to its end and
+        the last answer's. `answered` is called with the name, the status code, the body and the seconds it took."""
+        requests, under_way = iter(requests), {}
+        with select.epoll() as epoll:
+            for each in self.sockets:
+                if (request := next(requests, None)) is None:
+                    break
+                epoll.register(each.fileno(), select.EPOLLIN)
+                each.sendall(request[1])
+                under_way[each.fileno()] = [each, request[0], b"", time.perf_counter()]
+            while under_way:
+                ready = epoll.poll(self.seconds)
+                if not ready:
+                    raise TimeoutError(f"no answer for {self.seconds} s to {len(under_way)} requests")
+                for number, _ in ready:
+                    exchange = under_way[number]
+                    part = exchange[0].recv(65536)
+                    if not part:
+                        raise ConnectionError("the connection was closed before the answer's end")
+                    exchange[2] += part
+                    each, name, answer, began = exchange
+                    if (head := whole(answer)) is None:
+                        continue
+                    answered(name, int(answer[9:12]), answer[head:], time.perf_counter() - began)
+                    if (request := next(requests, None)) is None:
+                        epoll.unregister(number)
+                        del under_way[number]
+                        continue
+                    under_way[number] = [each, request[0], b"", time.perf_counter()]
+                    each.sendall(request[1])
+
+    def close(self):
+        for each in self.sockets:
+            each.close()
+
+
+def whole(answer):
+    """Where the body begins, or None if the answer goes on."""
+    head = answer.find(b"\r\n\r\n") + 4
+    if head < 4:
+        return None
+    if re.search(rb"\r\ntransfer-encoding: *chunked", answer[:head], re.I):
+        return head if answer.endswith(b"\r\n0\r\n\r\n") else None
+    return head if len(answer) >= answer_length(answer) else None
+
+
+def post(path, headers, body=b""):
+    """A request as it goes over the wire."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 def answer_length(begin):
     """The length of the answer that begins so, head and body, or None if that does not say yet."""
     head = begin.find(b"\r\n\r\n")
@@ -284,6 +347,13 @@ def wait_for_port(port, seconds=20):
 
 def work_folder():
     return tempfile.TemporaryDirectory(prefix="ostler-bench-")
+
+
+def disk_folder():
+    """A folder beside the code: on a disk, where the one for temporary files may be in memory and a sync be nothing."""
+    base = ROOT / "bench" / ".work"
+    base.mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=base)
 
 
 def median(values):
