@@ -23,6 +23,8 @@ pub struct Journal {
     significant: Seq,
     /// What the tool awaits.
     waiting: Slab<Waiting>,
+    /// Where in there each operation is.
+    places: HashMap<Op, usize>,
     /// How many operations have been registered.
     order: u64,
     /// How many operations there have been of each branch, kind and name.
@@ -169,6 +171,7 @@ impl Journal {
             durable: next,
             significant: next,
             waiting: Slab::new(),
+            places: HashMap::new(),
             order: 0,
             registered: HashMap::new(),
             undelivered: VecDeque::new(),
@@ -202,13 +205,15 @@ impl Journal {
             .sum();
         let registered =
             self.registered.capacity() * (size_of::<(Arc<str>, Class, Arc<str>)>() + size_of::<u64>());
-        size_of::<Self>() + unsaved + waiting + requests + registered
+        let places = self.places.capacity() * size_of::<(Op, usize)>();
+        size_of::<Self>() + unsaved + waiting + places + requests + registered
     }
 
     /// Gives back memory that it has no use for at present.
     pub fn shrink(&mut self) {
         self.unsaved.shrink_to_fit();
         self.waiting.shrink_to_fit();
+        self.places.shrink_to_fit();
         self.undelivered.shrink_to_fit();
         self.registered.shrink_to_fit();
         self.past.settled.shrink_to_fit();
@@ -236,8 +241,10 @@ impl Journal {
         self.past.ahead.remove(&op);
         let until = self.past.begun.get(&op).copied().flatten();
         self.order += 1;
-        let waiting = Waiting { op, order: self.order, request: None, until, outcome: None };
-        Ok(OpNumber(self.waiting.insert(waiting)))
+        let waiting = Waiting { op: op.clone(), order: self.order, request: None, until, outcome: None };
+        let place = self.waiting.insert(waiting);
+        self.places.insert(op, place);
+        Ok(OpNumber(place))
     }
 
     fn count(&mut self, path: &Arc<str>, kind: OpKind, name: Arc<str>) -> Result<Op, InvalidName> {
@@ -332,7 +339,7 @@ impl Journal {
     /// [`Divergence`] if the next outcome of the past, or a question that is open, is of an operation that the tool has not come to.
     pub fn deliver(&mut self) -> Result<Option<OpNumber>, Divergence> {
         while let Some((op, _)) = self.undelivered.front() {
-            let found = self.waiting.iter().find(|(_, waiting)| waiting.op == *op).map(|(index, _)| index);
+            let found = self.places.get(op).copied();
             if found.is_none() && !self.was_registered(op) {
                 let found = self.waiting.iter().map(|(_, waiting)| waiting.op.clone()).collect();
                 return Err(Divergence::Expected { expected: op.clone(), found });
@@ -371,13 +378,19 @@ impl Journal {
     /// What came of `number`, once it has been delivered. The operation is over with that.
     pub fn take(&mut self, number: OpNumber) -> Option<Outcome> {
         let outcome = self.waiting.get_mut(number.0)?.outcome.take()?;
-        self.waiting.remove(number.0);
+        self.forget(number);
         Some(outcome)
     }
 
     /// Nobody waits for `number` any more.
     pub fn forget(&mut self, number: OpNumber) {
-        self.waiting.try_remove(number.0);
+        if let Some(waiting) = self.waiting.try_remove(number.0) {
+            self.places.remove(&waiting.op);
+        }
+        if self.waiting.is_empty() {
+            // Places that are vacant are looked at too.
+            self.waiting.clear();
+        }
     }
 
     /// Checks, when the code has ended, that the journal ends there too.

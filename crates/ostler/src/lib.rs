@@ -35,12 +35,14 @@ pub use ostler_http::{
     Discard, Drain, Event as HttpEvent, EventCounts, EventKind as HttpEventKind, Observer, Print,
     RequestBody, ServeError, ServerConfig, ServerHandle, Tracing, Workers, WorkersConfig, serve, serve_on,
 };
+pub use ostler_mcp as endpoint;
 pub use ostler_net::{Address, HostPattern, Listener};
 pub use ostler_pool::{
     Event, EventKind, Factory, Key, Lease, LeaseError, Policy, Pool, PoolConfig, Resource,
 };
 pub use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange, Ports};
 pub use ostler_scope::{BoxError, Deadline, Scope};
+pub use ostler_store as store;
 pub use ostler_switchboard::{Routes, Switchboard, SwitchboardConfig, Target};
 pub use ostler_tools as tools;
 pub use probe::{HttpProbe, NotWell};

@@ -19,6 +19,7 @@ use crate::callable::Callable;
 use crate::clock::Clock;
 use crate::error::{ContextError, Failure};
 use crate::event::{SessionEvent, SessionEventKind};
+use crate::testing::Effects;
 use crate::watch::{KEPT_EVENTS, Watched};
 use crate::{Attempt, ToolResult};
 
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) callable: Arc<Callable>,
     pub(crate) clock: Clock,
     pub(crate) arguments: Json,
+    /// Where its steps are counted, in tests.
+    pub(crate) effects: Effects,
     /// The tool wants to be polled.
     woken: AtomicBool,
     /// Who polls the driver.
@@ -90,6 +93,7 @@ impl Core {
         callable: Arc<Callable>,
         arguments: Json,
         clock: Clock,
+        effects: Effects,
         beginning: Beginning,
         attempt: Attempt,
     ) -> Self {
@@ -113,6 +117,7 @@ impl Core {
             callable,
             clock,
             arguments,
+            effects,
             woken: AtomicBool::new(false),
             driver: AtomicWaker::new(),
             parked: AtomicBool::new(false),

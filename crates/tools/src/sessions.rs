@@ -32,6 +32,7 @@ use self::watch::Watch;
 use crate::Tools;
 use crate::clock::Clock;
 use crate::drive::Writer;
+use crate::testing::Effects;
 
 /// Changes that somebody who listens may be behind.
 const CHANGES: usize = 64;
@@ -77,6 +78,8 @@ struct Inner {
     background: ScopeHandle,
     counters: Counters,
     watch: Watch,
+    /// Where steps are counted, in tests.
+    effects: Effects,
 }
 
 /// What has happened since the start.
@@ -145,6 +148,18 @@ impl Sessions {
         fence: Fence,
         config: SessionsConfig,
     ) -> Result<Self, Closed> {
+        Self::start_counting(scope, tools, storage, fence, config, Effects::default())
+    }
+
+    /// The same, counting in `effects` the steps that run.
+    pub(crate) fn start_counting(
+        scope: &Scope,
+        tools: Tools,
+        storage: Arc<dyn JournalStorage>,
+        fence: Fence,
+        config: SessionsConfig,
+        effects: Effects,
+    ) -> Result<Self, Closed> {
         let background = scope.child("sessions").open()?;
         let in_charge = config.in_charge;
         let inner = Arc::new(Inner {
@@ -159,6 +174,7 @@ impl Sessions {
             background: background.handle(),
             counters: Counters::default(),
             watch: Watch::default(),
+            effects,
         });
         let sessions = Self { inner };
         sessions.keep_up(&background)?;

@@ -48,7 +48,7 @@ mod mortal;
 mod run;
 mod script;
 
-pub(crate) use effects::note;
+pub(crate) use effects::Effects;
 pub use mortal::LastWrite;
 pub use run::Run;
 pub use script::Script;

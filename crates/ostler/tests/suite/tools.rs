@@ -3,6 +3,8 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use ostler::tools::Call;
+use ostler::tools::testing::Script;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -189,4 +191,22 @@ fn a_second_ostler_on_the_same_store_is_refused_and_says_why() {
     let url = format!("sqlite:{store}");
     let variables: Vec<_> = LISTEN.into_iter().chain([("OSTLER_STORE__URL", url.as_str())]).collect();
     other.run(&["up"], &variables).with(1).complains("in use by another Ostler").complains("[store]");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_booking_of_the_demo_bears_a_death_at_each_of_its_writes() {
+    let script = Script::new()
+        .accept("pickFlight", json!({ "flight": "RO243" }))
+        .accept("pickSeat", json!({ "seat": "window", "meal": true }))
+        .says("tip", "the old town");
+    let tools = ostler::demo::tools();
+    let runs = script.run_with_deaths(&tools, &Call::tool("book_flight", &trip())).await;
+    assert!(runs.len() >= 8, "{}", runs.len());
+    for run in runs {
+        assert!(run.effects("book") <= 1, "{run:?}");
+        match run.failure() {
+            None => assert_booked(&run.result()),
+            Some(failure) => assert_eq!(failure.to_string(), "whether `book` has happened is not known"),
+        }
+    }
 }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ToolContext;
+use crate::ToolResult;
 use crate::core::{AtWork, Operation};
 use crate::error::ContextError;
-use crate::{ToolResult, testing};
 
 /// What a step can be told from all others by, in this session and any: the same each time the step is tried. Services that
 /// take an idempotency key should be given this one.
@@ -73,7 +73,7 @@ impl ToolContext {
                 let _at_work = AtWork::begin(&self.core);
                 let place = self.core.journal(|journal| journal.significant());
                 self.core.durable(place).await;
-                testing::note(&name);
+                self.core.effects.note(&name);
                 let outcome = outcome_of(code.run(self.step_key(op.number)).await);
                 op.complete(outcome);
             }
@@ -104,7 +104,7 @@ impl ToolContext {
                     journal.next()
                 });
                 self.core.durable(place).await;
-                testing::note(&name);
+                self.core.effects.note(&name);
                 let outcome = outcome_of(code.run(self.step_key(op.number)).await);
                 op.complete(outcome);
             }

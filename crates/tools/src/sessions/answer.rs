@@ -227,7 +227,8 @@ impl Sessions {
             ttl: started.expires.since(started.at),
             expires: started.expires,
         };
-        let core = Core::new(callable, started.arguments, self.inner.clock, beginning, attempt);
+        let (clock, effects) = (self.inner.clock, self.inner.effects.clone());
+        let core = Core::new(callable, started.arguments, clock, effects, beginning, attempt);
         let watched = self.inner.watch.of(journal.session());
         Arc::new(core.resumed(journal, watched))
     }

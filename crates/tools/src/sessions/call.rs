@@ -148,7 +148,14 @@ impl Sessions {
             ttl: inner.config.ttl,
             expires: Timestamp::from_millis(i64::MAX),
         };
-        let core = Core::new(Arc::clone(&callable), call.arguments, inner.clock, beginning, attempt);
+        let core = Core::new(
+            Arc::clone(&callable),
+            call.arguments,
+            inner.clock,
+            inner.effects.clone(),
+            beginning,
+            attempt,
+        );
         core.cell().early = call.early;
         self.start_code(Arc::new(core))
     }

@@ -4,7 +4,7 @@ use ostler_journal::{Json, Question};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::effects::Effects;
+use super::Effects;
 use crate::error::{CallError, Failure};
 
 /// What came of a call that a [`Script`](super::Script) has answered.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ostler_journal::{Json, MemoryStorage, Question};
+use ostler_lease::Fence;
 use ostler_scope::{Deadline, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::effects::Effects;
+use super::Effects;
 use super::mortal::{LastWrite, Mortal};
 use super::run::{Failed, Run};
 use crate::error::CallError;
@@ -111,12 +112,13 @@ impl Script {
     }
 
     /// The same in a process that dies at its write number `write`, counted from 0. The client then asks the next process again
-    /// what it had asked last, and goes on with that one.
+    /// what it had asked last, and goes on with that one. If it had got no reply at all, it calls anew, as a client does: that is
+    /// another session, and a step of the first one may run in it again.
     ///
     /// # Panics
     /// When something is asked that the script has no answer to.
     pub async fn run_with_a_death_at(&self, write: usize, last: LastWrite, tools: &Tools, call: Call) -> Run {
-        let effects = Effects::default();
+        let effects = Effects::counted();
         let client = Client { script: self.clone(), tools, call, effects: &effects };
         let (end, rounds, died) = client.run(write, last).await;
         Run { end, rounds, effects, died }
@@ -163,10 +165,15 @@ impl Client<'_> {
             let (scope, sessions) = self.start(&process);
             let end = loop {
                 let death = process.death();
+                let dying = async {
+                    death.cancelled().await;
+                    // Before the request goes, so that nothing of a dead process winds down.
+                    drop(scope.halt_by(&Deadline::after(Duration::ZERO)));
+                };
                 let reply = tokio::select! {
                     biased;
-                    reply = self.effects.of(self.request(&sessions, answer.as_ref())) => reply,
-                    () = death.cancelled() => break None,
+                    reply = self.request(&sessions, answer.as_ref()) => reply,
+                    () = dying => break None,
                 };
                 match reply {
                     Ok(Reply::Input(asked)) => {
@@ -181,7 +188,6 @@ impl Client<'_> {
                     Err(error) => break Some(Err(Failed::Refused(error))),
                 }
             };
-            // Without any time: nothing of a dead process is finished.
             drop(scope.halt_by(&Deadline::after(Duration::ZERO)).await);
             match end {
                 Some(end) => return (end, rounds, died),
@@ -193,7 +199,8 @@ impl Client<'_> {
     fn start(&self, process: &Mortal) -> (Scope, Sessions) {
         let scope = Scope::root("process").grace(Duration::ZERO).open().expect("a root opens");
         let config = SessionsConfig { wind_down: Duration::ZERO, ..SessionsConfig::default() };
-        let sessions = Sessions::start(&scope, self.tools.clone(), process.clone(), config);
+        let (tools, storage, effects) = (self.tools.clone(), Arc::new(process.clone()), self.effects.clone());
+        let sessions = Sessions::start_counting(&scope, tools, storage, Fence::LOCAL, config, effects);
         (scope, sessions.expect("the scope is open"))
     }
 
@@ -215,14 +222,14 @@ impl Client<'_> {
     fn answer(&mut self, asked: &InputRequired, rounds: &[Vec<Question>]) -> Answer {
         let answers = asked.questions.iter().map(|question| {
             let key = &question.key;
-            let answer =
-                self.script.answers.get_mut(key).and_then(VecDeque::pop_front).unwrap_or_else(|| {
-                    let before: Vec<_> = rounds.iter().flatten().map(|question| &question.key).collect();
-                    panic!(
-                        "the script has no answer to `{key}`, which the tool asks after {before:?}: {}",
-                        question.request.as_str()
-                    )
-                });
+            // Asked again it is `key#2`.
+            let asked_for = key.split_once('#').map_or(&**key, |(key, _)| key);
+            let answer = self.script.answers.get_mut(asked_for).and_then(VecDeque::pop_front);
+            let answer = answer.unwrap_or_else(|| {
+                let before: Vec<_> = rounds.iter().flatten().map(|question| &question.key).collect();
+                let request = question.request.as_str();
+                panic!("the script has no answer to `{key}`, which the tool asks after {before:?}: {request}")
+            });
             (key.clone(), Json::from(&answer))
         });
         let answers = answers.collect();

@@ -3,6 +3,7 @@
 mod contexts;
 mod crash;
 mod flight;
+mod kit;
 mod order;
 mod rounds;
 mod told;
