@@ -44,6 +44,8 @@ pub(crate) struct Acceptor {
     encrypted: bool,
     /// How long to wait before the next try when the process or the machine has run out of something.
     backoff: Duration,
+    /// Cancelled when it may begin to accept.
+    opening: Option<CancellationToken>,
     /// Cancelled when a drain begins.
     closing: CancellationToken,
     observer: Arc<dyn Observer>,
@@ -58,14 +60,17 @@ impl Acceptor {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let (max_connections, backoff) = (config.max_connections, config.accept_backoff);
-        let encrypted = config.tls.is_some();
-        Self { listener, census, max_connections, encrypted, backoff, closing, observer }
+        let (encrypted, opening) = (config.tls.is_some(), config.opening.clone());
+        Self { listener, census, max_connections, encrypted, backoff, opening, closing, observer }
     }
 
     /// The next connection within the limit, or None once the server closes and nothing is queued any more: a client
     /// whose connection the system had accepted is served, not reset. Where another process accepts on the same socket,
     /// the queue is left to it. Cancel safe.
     pub(crate) async fn next(&self) -> Option<Admitted> {
+        if !self.has_opened().await {
+            return None;
+        }
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -90,6 +95,16 @@ impl Acceptor {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until it may accept; false if it never will.
+    async fn has_opened(&self) -> bool {
+        let Some(opening) = &self.opening else { return true };
+        tokio::select! {
+            biased;
+            () = opening.cancelled() => true,
+            () = self.closing.cancelled() => false,
         }
     }
 

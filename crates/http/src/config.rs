@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ostler_tls::Tls;
+use tokio_util::sync::CancellationToken;
 
 /// What a server allows its clients, and how long it waits for them.
 ///
@@ -15,6 +16,9 @@ pub struct ServerConfig {
     /// How long to wait before the next try when no connection can be accepted for a reason of ours, such as too many open
     /// files.
     pub accept_backoff: Duration,
+    /// Nobody is accepted before this fires; who comes meanwhile waits in the system's queue. For a process that listens before it is
+    /// in charge.
+    pub opening: Option<CancellationToken>,
     /// How long a connection may stay open between two requests, from when the client has read its response. Without a
     /// [`write_timeout`](Self::write_timeout) a client that stops reading the end of its response is reset when it has read nothing
     /// for twice as long.
@@ -112,6 +116,7 @@ impl Default for ServerConfig {
         Self {
             max_connections: 10_000,
             accept_backoff: Duration::from_millis(50),
+            opening: None,
             idle_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
             max_head_size: 64 * 1024,

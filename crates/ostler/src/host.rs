@@ -22,6 +22,7 @@ use ostler_switchboard::{
 };
 use ostler_tls::{CertificateError, Certificates, Tls};
 use ostler_upstream::EndpointConfig;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Overseen};
 use crate::data::{Data, DataError};
@@ -46,6 +47,8 @@ pub struct Host {
     pub mcp: Option<Mcp>,
     /// The admin API.
     pub admin: Admin,
+    /// Fires when somebody may be accepted.
+    opening: CancellationToken,
 }
 
 /// What `ostler up` has besides its configuration.
@@ -137,6 +140,11 @@ impl Host {
             .map(Listener::address);
         let routes = routes(config, &own.collect::<Vec<_>>()).await?;
 
+        // Until it is in charge, a successor leaves everybody to its predecessor.
+        let opening = CancellationToken::new();
+        if !successor {
+            opening.cancel();
+        }
         let tls = tls(scope, config)?;
         let listeners = listeners.into_iter().map(|listener| (listener, None));
         let listeners = listeners.chain(encrypted.into_iter().map(|listener| (listener, tls.clone())));
@@ -150,7 +158,7 @@ impl Host {
         // After the admin scope for the same reason, and ended before the servers that tools may need.
         let mcp = match mcp_listeners {
             none if none.is_empty() => None,
-            listeners => Some(start_mcp(scope, listeners, config, successor).await?),
+            listeners => Some(start_mcp(scope, listeners, config, successor, &opening).await?),
         };
         let pool = Pool::start(scope, pool_config(config), servers)?;
         let events = pool.events(config.admin.events_buffer);
@@ -158,6 +166,7 @@ impl Host {
         for (listener, tls) in listeners {
             let mut config = switchboard_config(config);
             config.server.tls = tls;
+            config.server.opening = Some(opening.clone());
             let routes = routes.clone();
             let counts = EventCounts::default();
             let observer = Tracing.and(counts.clone());
@@ -176,16 +185,22 @@ impl Host {
             estates,
             http_events,
             mcp: mcp.clone(),
+            opening: opening.clone(),
         };
         let admin = Admin::start(&admin_scope, admin_listeners, config, overseen)?;
         let (mcp, _) = mcp.unzip();
-        Ok(Self { pool, switchboards, mcp, admin })
+        Ok(Self { pool, switchboards, mcp, admin, opening })
     }
 
     /// Where it listens: the port that the system chose for port 0.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         let mcp = self.mcp.iter().flat_map(Mcp::addresses);
         self.switchboards.iter().map(Switchboard::address).chain(mcp).chain(self.admin.addresses())
+    }
+
+    /// Accepts from now on, if it is a successor: it is in charge.
+    pub(crate) fn open(&self) {
+        self.opening.cancel();
     }
 
     /// Waits until everybody who was connected has been told with his next response to come back on a new connection, at most
@@ -205,12 +220,14 @@ async fn start_mcp(
     listeners: Vec<Listener>,
     config: &Config,
     successor: bool,
+    opening: &CancellationToken,
 ) -> Result<(Mcp, Data), HostError> {
     let scope = scope.child("mcp").open()?;
     let data = Data::open(&scope, config, successor).await?;
     let in_charge = !successor;
     let storage = Arc::clone(&data.storage);
-    let mcp = Mcp::start(&scope, listeners, config, storage, data.keys.clone(), in_charge)?;
+    let keys = data.keys.clone();
+    let mcp = Mcp::start(&scope, listeners, config, storage, keys, in_charge, opening)?;
     if let (Some(database), true) = (data.database.clone(), successor) {
         let sessions = mcp.sessions().clone();
         drop(scope.spawn("take charge", async move {
@@ -511,6 +528,7 @@ mod tests {
                 rate_window: seconds(17),
                 linger_timeout: seconds(18),
                 linger_size: 19,
+                opening: None,
                 admission: ServerConfig::proxy().admission,
                 lame_duck: seconds(20),
                 drain_timeout: seconds(25),

@@ -8,6 +8,7 @@ use ostler_mcp::{Endpoint, EndpointConfig, KeyRing};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Scope};
 use ostler_tools::{JournalStorage, Sessions, SessionsConfig, Tools};
+use tokio_util::sync::CancellationToken;
 
 use crate::demo;
 
@@ -28,6 +29,7 @@ impl Mcp {
         storage: Arc<dyn JournalStorage>,
         keys: KeyRing,
         in_charge: bool,
+        opening: &CancellationToken,
     ) -> Result<Self, ServeError> {
         let sessions = sessions(scope, config, storage, in_charge)?;
         let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, endpoint_config(config)));
@@ -37,6 +39,7 @@ impl Mcp {
             let bounds = ServerConfig {
                 max_connections: config.mcp.max_connections,
                 drain_timeout: config.mcp.drain_timeout,
+                opening: Some(opening.clone()),
                 ..crate::host::bounds(&config.mcp.bounds)
             };
             let endpoint = Arc::clone(&endpoint);

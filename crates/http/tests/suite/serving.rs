@@ -7,11 +7,12 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use ostler_http::{Discard, Phase, RequestBody, ServerConfig, serve, serve_on};
-use ostler_scope::Scope;
+use ostler_http::{Discard, Drain, Phase, RequestBody, ServerConfig, serve, serve_on};
+use ostler_scope::{Deadline, Scope};
+use tokio_util::sync::CancellationToken;
 
 use crate::{echo, listener, workers};
-use ostler_testing::Client;
+use ostler_testing::{Client, PATIENCE};
 
 #[tokio::test]
 async fn requests_on_one_connection_are_answered_in_order() {
@@ -76,4 +77,27 @@ async fn an_aborting_handler_costs_its_own_connection_only() {
     witness.read_to("fine").await;
     assert_eq!(server.connections(), 1);
     assert!(scope.halt().await.error.is_none());
+}
+
+/// It listens before it is in charge: somebody else may accept from the same queue.
+#[tokio::test]
+async fn nobody_is_accepted_before_the_opening_and_nobody_is_lost() {
+    let scope = Scope::root("test").open().unwrap();
+    let opening = CancellationToken::new();
+    let config = ServerConfig { opening: Some(opening.clone()), ..ServerConfig::default() };
+    let server = echo(&scope, config.clone()).await;
+    let mut client = Client::connect(server.address()).await;
+    client.send("GET /early HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.connections(), 0);
+    opening.cancel();
+    client.read_to("/early").await;
+    // One that never opens ends all the same.
+    let never = ServerConfig { opening: Some(CancellationToken::new()), ..config };
+    let server = echo(&scope, never).await;
+    let drain = server.drain(Deadline::after(PATIENCE)).await;
+    assert!(matches!(drain, Drain::Drained { served: 0, .. }), "{drain:?}");
+    scope.halt().await;
 }

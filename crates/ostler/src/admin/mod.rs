@@ -36,6 +36,7 @@ use ostler_scope::{Closed, Scope, Subscriber};
 use ostler_store::SqliteStorage;
 use ostler_switchboard::Switchboard;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 pub use self::event::{EventDetail, EventView};
 pub use self::view::{
@@ -81,6 +82,8 @@ pub(crate) struct Overseen<'a> {
     pub(crate) http_events: Vec<EventCounts>,
     /// The endpoint, if there is one, and its store.
     pub(crate) mcp: Option<(Mcp, Data)>,
+    /// Fires when somebody may be accepted.
+    pub(crate) opening: CancellationToken,
 }
 
 /// What the handlers look at.
@@ -114,7 +117,8 @@ impl Admin {
         config: &Config,
         overseen: Overseen<'_>,
     ) -> Result<Self, ServeError> {
-        let Overseen { root, events, pool, switchboards, program, estates, http_events, mcp } = overseen;
+        let Overseen { root, events, pool, switchboards, program, estates, http_events, mcp, opening } =
+            overseen;
         let (mcp, data) = mcp.unzip();
         let database = data.and_then(|data| data.database);
         let serving = switchboards.iter().map(Switchboard::server);
@@ -171,6 +175,7 @@ impl Admin {
             let bounds = ServerConfig {
                 max_connections: config.admin.max_connections,
                 drain_timeout: config.admin.drain_timeout,
+                opening: Some(opening.clone()),
                 ..crate::host::bounds(&config.admin.bounds)
             };
             let counts = EventCounts::default();

@@ -77,6 +77,7 @@ async fn up(scope: &Scope, loaded: &Loaded, beginning: Beginning) -> Result<Exit
         (Ok(host), Some(successor)) => {
             let predecessor = successor.predecessor();
             successor.take_over(host.addresses().cloned().collect()).await?;
+            host.open();
             tracing::info!(predecessor, version = env!("CARGO_PKG_VERSION"), "taken over");
             host
         }

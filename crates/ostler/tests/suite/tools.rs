@@ -193,7 +193,7 @@ fn a_second_ostler_on_the_same_store_is_refused_and_says_why() {
     other.run(&["up"], &variables).with(1).complains("in use by another Ostler").complains("[store]");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_booking_of_the_demo_bears_a_death_at_each_of_its_writes() {
     let script = Script::new()
         .accept("pickFlight", json!({ "flight": "RO243" }))
