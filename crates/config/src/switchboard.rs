@@ -97,7 +97,8 @@ section! {
         /// With how many bytes a second the body of a request has to come while its server waits for it, or `"never"`.
         min_receive_rate: Limit<u64> = "never", from 1 to 1_000_000_000;
 
-        /// How long a client may take to read the next bytes of a response, or `"never"`; then its connection is reset.
+        /// How long a client may take to read the next bytes of a response, or `"never"`; then its connection is reset. It holds
+        /// for WebSockets and other tunnels too.
         write_timeout: Limit<Duration> = "60s", from "1ms" to "1d";
 
         /// With how many bytes a second a client has to read a response while there are more for it, or `"never"`.
