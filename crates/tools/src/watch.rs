@@ -114,6 +114,10 @@ impl Log {
             self.dropped += u64::from(goes);
             !goes
         });
+        // Questions of long ago have been answered.
+        while self.events.len() > 2 * KEPT_EVENTS {
+            self.events.pop_front();
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! What is refused and how, and what a stream of answers looks like.
 
+use std::time::Duration;
+
+use ostler_mcp::{EndpointConfig, KeyRing};
+use ostler_tools::MemoryStorage;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
@@ -201,5 +205,20 @@ async fn whoever_listens_is_told_of_what_was_asked_for_alone() {
     for message in messages {
         assert_eq!(message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
     }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_takes_long_is_held_open_with_heartbeats() {
+    let config = EndpointConfig { heartbeat: Duration::from_millis(50), ..EndpointConfig::default() };
+    let stage = Stage::with(MemoryStorage::new(), KeyRing::ephemeral(), config).await;
+    let params = json!({ "name": "slow_compute", "arguments": { "seconds": 1, "label": "it" } });
+    let reply = stage.ask("tools/call", params.clone()).await;
+    assert!(reply.head.contains("content-type: text/event-stream"), "{reply:?}");
+    assert!(reply.body.matches(": \n\n").count() > 2, "{reply:?}");
+    assert_eq!(reply.messages()[0]["result"]["content"][0]["text"], "computed it");
+    // Whoever cannot read a stream waits without them.
+    let request = Request::new("tools/call", params).header("accept", "application/json");
+    assert_eq!(request.send(stage.address).await.result()["content"][0]["text"], "computed it");
     stage.close().await;
 }
