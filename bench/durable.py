@@ -203,24 +203,29 @@ def main():
 
 def compare(folder, sides, options):
     limit, p50s, rates = [], {name: [] for name in sides}, {name: [] for name in sides}
-    alone = {name: Crowd(side.port, 1) for name, side in sides.items()}
-    crowds = {name: Crowd(side.port, AT_ONCE) for name, side in sides.items()}
     for name, side in sides.items():
-        for crowd in (alone[name], crowds[name]):
-            side.ask(crowd, time.perf_counter() + min(options.seconds, 2))
+        for connections in (1, AT_ONCE):
+            ask(side, connections, min(options.seconds, 2))
     for _ in range(options.rounds):
         limit.append(percentile(bare(folder, options.seconds / 4), 50))
         for name, side in sides.items():
-            times, _ = side.ask(alone[name], time.perf_counter() + options.seconds)
+            times, _ = ask(side, 1, options.seconds)
             p50s[name].append(percentile(times, 50))
             # Up to the last answer: nothing is left to do while the next one is measured.
-            _, answered = side.ask(crowds[name], time.perf_counter() + options.seconds)
+            _, answered = ask(side, AT_ONCE, options.seconds)
             rates[name].append(answered * STEPS / options.seconds)
-    for crowd in (*alone.values(), *crowds.values()):
-        crowd.close()
     calls = 20
     traced = {name: count_syncs(side, calls) for name, side in sides.items()}
     tell(options, limit, p50s, rates, traced, calls)
+
+
+def ask(side, connections, seconds):
+    """Over new connections: a side may close those that nothing comes over while the others are asked."""
+    crowd = Crowd(side.port, connections)
+    try:
+        return side.ask(crowd, time.perf_counter() + seconds)
+    finally:
+        crowd.close()
 
 
 def tell(options, limit, p50s, rates, traced, calls):
