@@ -27,6 +27,15 @@ section! {
         /// How long a response may be silent before the client is told that it goes on.
         heartbeat: Duration = "15s", from "10ms" to "1h";
 
+        /// How long the session of a client is good for, in the revisions of the protocol that have such. It takes no memory.
+        session_ttl: Duration = "30d", from "1m" to "365d";
+
+        /// How long a client of such a revision is kept at a stream before it is asked to come back for the rest, if it knows how.
+        stream_hold: Duration = "5m", from "10ms" to "1d";
+
+        /// How long such a client waits before it comes back when its stream has ended.
+        retry: Duration = "1s", from "1ms" to "1h";
+
         /// How often clients should ask what has become of a task.
         poll_interval: Duration = "1s", from "10ms" to "1h";
 

@@ -26,6 +26,10 @@ section! {
         /// How long what is at work may go on when the client has cut off its request.
         wind_down: Duration = "30s", from "0s" to "1h";
 
+        /// How many progress and log messages are kept of a call whose client may come back for them; what it tells beyond that is
+        /// dropped.
+        max_events: usize = 10_000, from 0 to 1_000_000;
+
         /// How long a call may take before it becomes a task, for clients that know those.
         task_after: Duration = "5s", from "0s" to "1h";
 

@@ -99,6 +99,7 @@ macro_rules! contract {
             a_deleted_session_is_not_gone_on_with
             sessions_are_listed_by_age
             sessions_are_listed_by_principal_and_state
+            sessions_are_listed_by_client
             the_longest_overdue_is_woken_first
             a_session_that_has_ended_is_not_woken
             what_has_expired_is_deleted_whole

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Json, Op, Seq, SessionId, Timestamp};
+use crate::{ClientId, Digest, Json, Op, Seq, SessionId, Timestamp};
 
 /// The version of the journal's own form. A reader refuses what is newer than it knows.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -68,6 +68,11 @@ pub enum EntryEvent {
     },
     /// It goes on without a request from here on: it is a task, and somebody has its id.
     Detached,
+    /// Its client was told something that is no question, of a session whose events can be followed.
+    Told {
+        /// What, in the terms of `tools`.
+        event: Json,
+    },
     /// It ended. The last entry.
     Finished {
         /// How.
@@ -79,12 +84,12 @@ pub enum EntryEvent {
 
 impl EntryEvent {
     /// Whether a session that has ended is still asked for it: what was called, which rounds there were and which answers were
-    /// taken, how it ended.
+    /// taken, what its client was told, how it ended.
     #[must_use]
     pub const fn outlives_end(&self) -> bool {
         match self {
             Self::Started(_) | Self::Asked { .. } | Self::Answered { .. } | Self::Finished { .. } => true,
-            Self::Detached => true,
+            Self::Detached | Self::Told { .. } => true,
             Self::Recorded { .. } | Self::Begun { .. } | Self::Completed { .. } => false,
         }
     }
@@ -113,6 +118,18 @@ pub struct Started {
     pub at: Timestamp,
     /// When it ends if nothing else has ended it.
     pub expires: Timestamp,
+    /// Where the call came from, if that is to be found again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Where a call came from that goes on without its request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The client.
+    pub client: ClientId,
+    /// The request that is answered, in the terms of whoever serves it.
+    pub request: Json,
 }
 
 /// What came of an operation.
@@ -125,6 +142,8 @@ pub enum Outcome {
     Failed(String),
     /// The step began, and whether it ended nobody knows.
     Unknown,
+    /// The client would not answer, and said why.
+    Refused(String),
 }
 
 /// A question that waits for a client.

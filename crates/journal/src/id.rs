@@ -92,3 +92,42 @@ impl fmt::Display for Seq {
         self.0.fmt(f)
     }
 }
+
+/// A client that has a session with whoever serves the calls, and calls one after another.
+///
+/// A UUID of version 4: nothing about the client can be read from it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(Uuid);
+
+impl ClientId {
+    /// An id that nothing else has.
+    #[must_use]
+    pub fn unique() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id of those bytes, as read from a store.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

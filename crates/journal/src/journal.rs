@@ -34,6 +34,8 @@ pub struct Journal {
     pub(crate) past: Past,
     pub(crate) round: RoundState,
     pub(crate) detached: bool,
+    /// How many things its client has been told.
+    pub(crate) told: usize,
 }
 
 /// What a journal that was resumed has yet to go through again.
@@ -51,6 +53,8 @@ pub(crate) struct Past {
     pub(crate) ahead: HashSet<Op>,
     /// Values that were taken.
     pub(crate) recorded: HashMap<Op, Json>,
+    /// What was told behind the last outcome: the code that told it runs again.
+    pub(crate) told: VecDeque<Json>,
 }
 
 /// Where the session and its client are in their exchange of questions and answers.
@@ -178,6 +182,7 @@ impl Journal {
             past: Past::default(),
             round: RoundState::default(),
             detached: false,
+            told: 0,
         }
     }
 
@@ -506,6 +511,26 @@ impl Journal {
             self.detached = true;
             self.note(EntryEvent::Detached);
         }
+    }
+
+    /// Notes that the client is told `event`; false if it was told that by the same code before the process ended.
+    pub fn tell(&mut self, event: Json) -> bool {
+        if let Some(place) = self.past.told.iter().position(|told| *told == event) {
+            self.past.told.remove(place);
+            return false;
+        }
+        if self.is_replaying() {
+            return false;
+        }
+        self.told += 1;
+        self.note(EntryEvent::Told { event });
+        true
+    }
+
+    /// How many things the client has been told.
+    #[must_use]
+    pub const fn told(&self) -> usize {
+        self.told
     }
 
     /// Whether the session goes on without a request.

@@ -40,6 +40,7 @@
 pub mod contract;
 mod digest;
 mod entry;
+mod events;
 mod id;
 mod journal;
 mod json;
@@ -51,8 +52,9 @@ mod summary;
 mod time;
 
 pub use digest::Digest;
-pub use entry::{End, Entry, EntryEvent, Outcome, Question, SCHEMA_VERSION, Started};
-pub use id::{InvalidSessionId, Seq, SessionId};
+pub use entry::{End, Entry, EntryEvent, Origin, Outcome, Question, SCHEMA_VERSION, Started};
+pub use events::{JournalEvent, events};
+pub use id::{ClientId, InvalidSessionId, Seq, SessionId};
 pub use journal::{Divergence, InvalidName, Journal, OpNumber, RoundState, Standing};
 pub use json::Json;
 pub use memory::MemoryStorage;

@@ -115,6 +115,7 @@ impl JournalStorage for MemoryStorage {
                 .map(|(summary, _)| summary)
                 .filter(|summary| query.after.is_none_or(|after| summary.session > after))
                 .filter(|summary| query.principal.as_ref().is_none_or(|name| *name == summary.principal))
+                .filter(|summary| query.client.is_none_or(|client| summary.client == Some(client)))
                 .filter(|summary| !query.unfinished || !summary.state.is_final())
                 .take(query.limit)
                 .cloned()

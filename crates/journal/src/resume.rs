@@ -91,6 +91,7 @@ impl Journal {
             EntryEvent::Completed { op, outcome } => {
                 self.past.begun.remove(&op);
                 self.past.settled.insert(op.clone());
+                self.past.told.clear();
                 self.undelivered.push_back((op, outcome));
             }
             EntryEvent::Asked { round, questions: asked } => {
@@ -105,6 +106,10 @@ impl Journal {
                 questions.clear();
             }
             EntryEvent::Detached => self.detached = true,
+            EntryEvent::Told { event } => {
+                self.told += 1;
+                self.past.told.push_back(event);
+            }
             EntryEvent::Finished { end: ended, .. } => *end = Some(ended),
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use ostler_lease::{Fence, Fenced};
 
-use crate::{Entry, EntryEvent, Seq, SessionId, SessionSummary, Timestamp};
+use crate::{ClientId, Entry, EntryEvent, Seq, SessionId, SessionSummary, Timestamp};
 
 /// Keeps journals. What [`append`](Self::append) has confirmed survives the death of the process and of the machine, as far as
 /// the implementation promises that at all.
@@ -79,6 +79,8 @@ pub struct ListQuery {
     pub after: Option<SessionId>,
     /// Only the sessions of this principal.
     pub principal: Option<Arc<str>>,
+    /// Only the sessions of calls of this client.
+    pub client: Option<ClientId>,
     /// Only sessions that have not ended.
     pub unfinished: bool,
     /// As many at the most.
@@ -87,7 +89,7 @@ pub struct ListQuery {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        Self { after: None, principal: None, unfinished: false, limit: 100 }
+        Self { after: None, principal: None, client: None, unfinished: false, limit: 100 }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{End, Entry, EntryEvent, Question, Seq, SessionId, Timestamp};
+use crate::{ClientId, End, Entry, EntryEvent, Question, Seq, SessionId, Timestamp};
 
 /// What a session is doing, as far as a store knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub struct SessionSummary {
     pub wake: Option<Timestamp>,
     /// Whether it goes on without a request.
     pub detached: bool,
+    /// The client that it goes on for, if that is known.
+    pub client: Option<ClientId>,
     /// The place that its next entry takes.
     pub next: Seq,
 }
@@ -98,6 +100,7 @@ impl SessionSummary {
             expires: started.expires,
             wake: entry.wake,
             detached: false,
+            client: started.origin.as_ref().map(|origin| origin.client),
             next: entry.seq.after(1),
         })
     }
@@ -148,6 +151,7 @@ impl SummaryChange {
             }
             EntryEvent::Started(_)
             | EntryEvent::Detached
+            | EntryEvent::Told { .. }
             | EntryEvent::Recorded { .. }
             | EntryEvent::Begun { .. }
             | EntryEvent::Completed { .. } => (None, None),

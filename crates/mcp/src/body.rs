@@ -9,6 +9,8 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::stream::Piece;
+
 /// A response body: one message, or a stream of them as server-sent events.
 pub struct ResponseBody(Kind);
 
@@ -21,6 +23,10 @@ impl ResponseBody {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self(Kind::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    }
+
+    pub(crate) fn pieces(pieces: impl Stream<Item = Piece> + Send + 'static) -> Self {
+        Self::events(pieces.map(Piece::frame))
     }
 
     pub(crate) fn events(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {

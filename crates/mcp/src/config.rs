@@ -24,6 +24,12 @@ pub struct EndpointConfig {
     pub state_ttl: Duration,
     /// How long a response may be silent before the client is told that it goes on.
     pub heartbeat: Duration,
+    /// How long a client's session is good for, in the revisions that have such.
+    pub session_ttl: Duration,
+    /// How long such a client is kept at a stream before it is asked to come back for the rest, if it knows how.
+    pub stream_hold: Duration,
+    /// When a client comes back whose stream has ended.
+    pub retry: Duration,
     /// How often clients should look what has become of a task.
     pub poll_interval: Duration,
     /// Progress and log messages that wait for a client before the tool does.
@@ -42,6 +48,9 @@ impl Default for EndpointConfig {
             list_ttl: Duration::from_secs(60),
             state_ttl: Duration::from_hours(24),
             heartbeat: Duration::from_secs(15),
+            session_ttl: Duration::from_hours(30 * 24),
+            stream_hold: Duration::from_mins(5),
+            retry: Duration::from_secs(1),
             poll_interval: Duration::from_secs(1),
             events_buffer: 32,
         }

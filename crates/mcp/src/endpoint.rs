@@ -5,11 +5,11 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use http_body_util::BodyExt;
-use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::service::{Service, service_fn};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use ostler_http::{BodyError, Connection, RequestBody};
@@ -21,7 +21,10 @@ use crate::error::RpcError;
 use crate::keys::KeyRing;
 use crate::methods::{self, Exchange};
 use crate::reply::{self, Answer, Results};
-use crate::stream::{CallStream, Told};
+use crate::response::{empty, plain, respond, stream};
+use crate::stateful::{self, Clients};
+use crate::stream::{CallStream, Piece, Told};
+use crate::wire::{Incoming, Message};
 use crate::{EndpointConfig, origin, wire};
 
 /// Answers requests of the protocol.
@@ -31,6 +34,8 @@ pub struct Endpoint {
     pub(crate) keys: KeyRing,
     pub(crate) config: EndpointConfig,
     pub(crate) results: Results,
+    /// What there is of clients with sessions.
+    pub(crate) clients: Clients,
 }
 
 /// What becomes of a request.
@@ -38,7 +43,7 @@ pub(crate) enum Outcome {
     /// An answer that may take a while, and what is told meanwhile.
     Answer(BoxFuture<'static, Answer>, Option<Told>),
     /// A stream that has no end of its own.
-    Stream(ResponseBody),
+    Stream(BoxStream<'static, Piece>),
 }
 
 impl Endpoint {
@@ -46,7 +51,7 @@ impl Endpoint {
     #[must_use]
     pub fn new(sessions: Sessions, keys: KeyRing, config: EndpointConfig) -> Self {
         let results = Results::new(&config);
-        Self { sessions, keys, config, results }
+        Self { sessions, keys, config, results, clients: Clients::default() }
     }
 
     /// The sessions behind it.
@@ -91,15 +96,20 @@ impl Endpoint {
         if !origin::is_allowed(&self.config, &head.uri, &head.headers) {
             return plain(StatusCode::FORBIDDEN, "this host or origin is not allowed here");
         }
-        if head.method != Method::POST {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "requests are sent by POST");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-            return response;
+        let exchange = Exchange { endpoint: Arc::clone(self), headers: Some(head.headers), draining };
+        if head.method == Method::POST {
+            self.post(exchange, body).await
+        } else {
+            stateful::without_message(&exchange, &head.method).await
         }
-        if !is_json(&head.headers) {
+    }
+
+    async fn post(&self, exchange: Exchange, body: RequestBody) -> Response<ResponseBody> {
+        let headers = exchange.headers();
+        if !is_json(headers) {
             return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body has to be application/json");
         }
-        let Some(accepts) = Accepts::read(&head.headers) else {
+        let Some(accepts) = Accepts::read(headers) else {
             return plain(
                 StatusCode::NOT_ACCEPTABLE,
                 "the client has to accept application/json or text/event-stream",
@@ -112,19 +122,26 @@ impl Endpoint {
                 return plain(StatusCode::BAD_REQUEST, "the body did not come whole");
             }
         };
-        let outcome = match wire::read(&body) {
+        let message = match wire::read(&body) {
+            Ok(message) => message,
             Err((id, error)) => return respond(reply::error(id, &error)),
-            Ok(incoming) => match incoming.id {
-                // A notification: none of those that there are says anything here.
-                None => return empty(StatusCode::ACCEPTED),
-                Some(id) => {
-                    let exchange = Exchange { endpoint: Arc::clone(self), headers: head.headers, draining };
-                    methods::dispatch(exchange, &incoming, id, accepts.events)
-                }
-            },
+        };
+        if stateful::is_meant(exchange.headers(), &message) {
+            return stateful::post(exchange, message, accepts).await;
+        }
+        let outcome = match message {
+            // A notification: none of those that there are says anything here.
+            Message::Incoming(Incoming { id: None, .. }) => return empty(StatusCode::ACCEPTED),
+            Message::Incoming(incoming @ Incoming { id: Some(id), .. }) => {
+                methods::dispatch(exchange, &incoming, id, accepts.events)
+            }
+            Message::Response(response) => {
+                let error = RpcError::invalid_request("responses are not taken here");
+                return respond(reply::error(Some(response.id), &error));
+            }
         };
         match outcome {
-            Outcome::Stream(body) => stream(body),
+            Outcome::Stream(pieces) => stream(ResponseBody::pieces(pieces)),
             Outcome::Answer(call, told) => self.answer(call, told, accepts).await,
         }
     }
@@ -147,18 +164,18 @@ impl Endpoint {
             if let Some(told) = &mut told
                 && let Poll::Ready(Some(event)) = told.poll(cx)
             {
-                return Poll::Ready(First::Event(event));
+                return Poll::Ready(First::Event(Piece::Message(event)));
             }
             if let Poll::Ready(answer) = call.poll_unpin(cx) {
                 return Poll::Ready(First::Answer(answer));
             }
-            silence.poll_unpin(cx).map(|()| First::Event(Bytes::from_static(crate::stream::HEARTBEAT)))
+            silence.poll_unpin(cx).map(|()| First::Event(Piece::Heartbeat))
         });
         match first.await {
             First::Answer(answer) => self.first(answer, told, accepts),
             First::Event(event) => {
                 let heartbeat = self.config.heartbeat;
-                stream(ResponseBody::events(CallStream::new(call, told, Some(event), heartbeat)))
+                stream(ResponseBody::pieces(CallStream::new(call, told, Some(event), heartbeat)))
             }
         }
     }
@@ -168,12 +185,12 @@ impl Endpoint {
         match told {
             Some(told) if accepts.events && !told.events.is_empty() => {
                 let call = std::future::ready(answer).boxed();
-                stream(ResponseBody::events(CallStream::new(call, Some(told), None, self.config.heartbeat)))
+                stream(ResponseBody::pieces(CallStream::new(call, Some(told), None, self.config.heartbeat)))
             }
             _ if accepts.json => respond(answer),
             _ => {
                 let call = std::future::ready(answer).boxed();
-                stream(ResponseBody::events(CallStream::new(call, None, None, self.config.heartbeat)))
+                stream(ResponseBody::pieces(CallStream::new(call, None, None, self.config.heartbeat)))
             }
         }
     }
@@ -182,19 +199,19 @@ impl Endpoint {
 /// What comes first.
 enum First {
     Answer(Answer),
-    Event(Bytes),
+    Event(Piece),
 }
 
 /// What a client can read.
 #[derive(Debug, Clone, Copy)]
-struct Accepts {
-    json: bool,
-    events: bool,
+pub(crate) struct Accepts {
+    pub(crate) json: bool,
+    pub(crate) events: bool,
 }
 
 impl Accepts {
     /// None if it can read nothing of what is sent here.
-    fn read(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
         let mut accepts = Self { json: false, events: false };
         let mut any = false;
         for value in headers.get_all(ACCEPT) {
@@ -218,32 +235,4 @@ fn is_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
         value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
     })
-}
-
-fn respond(answer: Answer) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::whole(answer.message));
-    *response.status_mut() = answer.status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn stream(body: ResponseBody) -> Response<ResponseBody> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    // Proxies that know this do not wait for more.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
-}
-
-fn plain(status: StatusCode, reason: &'static str) -> Response<ResponseBody> {
-    let error = RpcError { status, ..RpcError::invalid_request(reason) };
-    respond(reply::error(None, &error))
-}
-
-fn empty(status: StatusCode) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::whole(Bytes::new()));
-    *response.status_mut() = status;
-    response
 }

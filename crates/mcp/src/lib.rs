@@ -34,7 +34,11 @@ mod meta;
 mod methods;
 mod origin;
 mod reply;
+mod response;
+mod seal;
 mod state;
+mod stateful;
+mod stdio;
 mod stream;
 mod wire;
 

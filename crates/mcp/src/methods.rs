@@ -1,14 +1,14 @@
 //! The methods of the protocol, and what has to be right before one is called.
 
 mod call;
-mod complete;
-mod discover;
+pub(crate) mod complete;
+pub(crate) mod discover;
 mod listen;
-mod lists;
+pub(crate) mod lists;
 mod tasks;
 
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures::FutureExt;
 use hyper::HeaderMap;
@@ -23,12 +23,34 @@ use crate::reply::{self, Answer};
 use crate::wire::Incoming;
 use crate::{PROTOCOL_VERSION, headers};
 
+pub(crate) use self::call::{failure_error, refusal, tool_error};
+use self::lists::Listed;
+
 /// One request.
 pub(crate) struct Exchange {
     pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) headers: HeaderMap,
+    /// Those around the message; None where it came without any, as over stdio.
+    pub(crate) headers: Option<HeaderMap>,
     /// Fires when streams without an end are to end.
     pub(crate) draining: CancellationToken,
+}
+
+impl Exchange {
+    /// The header fields around the message, of which there may be none.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+        self.headers.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Checks that the field `name` says what the message does, if there are fields at all.
+    fn check_header(&self, name: &str, expected: &str) -> Result<(), RpcError> {
+        self.headers.as_ref().map_or(Ok(()), |headers| headers::check(headers, name, expected))
+    }
+
+    /// Who asks.
+    pub(crate) fn principal(&self) -> Arc<str> {
+        Attempt::anonymous().principal
+    }
 }
 
 /// The methods that there are.
@@ -130,11 +152,11 @@ fn check(exchange: &Exchange, incoming: &Incoming<'_>, meta: &Meta<'_>) -> Resul
     if meta.capabilities.is_none() {
         return Err(malformed("io.modelcontextprotocol/clientCapabilities"));
     }
-    headers::check(&exchange.headers, "mcp-protocol-version", version)?;
+    exchange.check_header("mcp-protocol-version", version)?;
     if version != PROTOCOL_VERSION {
         return Err(RpcError::unsupported_version(version));
     }
-    headers::check(&exchange.headers, "mcp-method", &incoming.method)
+    exchange.check_header("mcp-method", &incoming.method)
 }
 
 fn meta<'a>(params: Option<&'a RawValue>) -> Result<Meta<'a>, RpcError> {
@@ -162,9 +184,10 @@ async fn answer(
 ) -> Result<Answer, RpcError> {
     match method {
         Method::Discover => Ok(discover::discover(exchange, id)),
-        Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::TemplatesList => {
-            lists::list(exchange, method, params, id)
-        }
+        Method::ToolsList => lists::list(exchange, Listed::Tools, params, id),
+        Method::PromptsList => lists::list(exchange, Listed::Prompts, params, id),
+        Method::ResourcesList => lists::list(exchange, Listed::Resources, params, id),
+        Method::TemplatesList => lists::list(exchange, Listed::Templates, params, id),
         Method::Complete => complete::complete(exchange, params, id).await,
         Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => {
             tasks::task(exchange, method, params, id).await
@@ -182,7 +205,11 @@ const MAX_TRACE: usize = 256;
 pub(crate) fn attempt(meta: &Meta<'_>) -> Attempt {
     let capabilities: Capabilities =
         meta.capabilities.as_ref().map(crate::meta::Declared::capabilities).unwrap_or_default();
-    // Longer than any there is, it is none.
-    let trace = meta.traceparent.as_deref().filter(|trace| trace.len() <= MAX_TRACE).map(Arc::from);
+    let trace = meta.traceparent.as_deref().and_then(trace);
     Attempt { log_level: meta.log_level, trace, ..Attempt::anonymous().with(capabilities) }
+}
+
+/// The trace that a request is part of. Longer than any there is, it is none.
+pub(crate) fn trace(traceparent: &str) -> Option<Arc<str>> {
+    (traceparent.len() <= MAX_TRACE).then(|| Arc::from(traceparent))
 }

@@ -1,12 +1,10 @@
 //! `requestState`: which session and round a client comes back to. Sealed, so that clients can neither read nor make one, and
 //! bound to who asked for what.
 
-use chacha20poly1305::XChaCha20Poly1305;
-use chacha20poly1305::aead::{Aead, Generate, KeyInit, Nonce, Payload};
-use data_encoding::BASE64URL_NOPAD;
 use ostler_tools::{SessionId, Timestamp};
 
 use crate::keys::KeyRing;
+use crate::seal::{Form, bound};
 
 /// Where a client comes back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,31 +32,19 @@ pub(crate) enum StateError {
     Expired,
 }
 
-/// The version of the form, the number of the key, the nonce.
-const HEAD: usize = 1 + 4 + 24;
-
 /// Session, round, expiry.
 const SEALED: usize = 16 + 4 + 8;
 
-const FORM: u8 = 1;
+/// Characters of a sealed one at most.
+const LONGEST: usize = 256;
 
 impl KeyRing {
     pub(crate) fn seal(&self, state: RequestState, binding: Binding<'_>) -> String {
-        let keys = self.keys();
-        let key = keys.first().expect("a ring has a key");
         let mut plain = [0; SEALED];
         plain[..16].copy_from_slice(state.session.as_bytes());
         plain[16..20].copy_from_slice(&state.round.to_be_bytes());
         plain[20..].copy_from_slice(&state.expires.as_millis().to_be_bytes());
-        let nonce = Nonce::<XChaCha20Poly1305>::generate();
-        let mut sealed = Vec::with_capacity(HEAD + SEALED + 16);
-        sealed.push(FORM);
-        sealed.extend_from_slice(&key.id.to_be_bytes());
-        sealed.extend_from_slice(&nonce);
-        let payload = Payload { msg: &plain, aad: &binding.to_bytes() };
-        let text = XChaCha20Poly1305::new(&key.key).encrypt(&nonce, payload);
-        sealed.extend_from_slice(&text.expect("so little can be encrypted"));
-        BASE64URL_NOPAD.encode(&sealed)
+        self.seal_bytes(Form::Session, &plain, &binding.to_bytes())
     }
 
     pub(crate) fn open(
@@ -67,20 +53,8 @@ impl KeyRing {
         binding: Binding<'_>,
         now: Timestamp,
     ) -> Result<RequestState, StateError> {
-        if state.len() > 256 {
-            return Err(StateError::Invalid);
-        }
-        let sealed = BASE64URL_NOPAD.decode(state.as_bytes()).map_err(|_| StateError::Invalid)?;
-        let (head, text) = sealed.split_at_checked(HEAD).ok_or(StateError::Invalid)?;
-        let (form, id, nonce) = (head[0], &head[1..5], &head[5..]);
-        let keys = self.keys();
-        let known = keys.iter().find(|key| form == FORM && key.id.to_be_bytes() == *id);
-        let key = known.ok_or(StateError::Invalid)?;
-        let nonce = Nonce::<XChaCha20Poly1305>::try_from(nonce).map_err(|_| StateError::Invalid)?;
-        let payload = Payload { msg: text, aad: &binding.to_bytes() };
-        let plain = XChaCha20Poly1305::new(&key.key).decrypt(&nonce, payload);
-        let plain: [u8; SEALED] =
-            plain.ok().and_then(|plain| plain.try_into().ok()).ok_or(StateError::Invalid)?;
+        let plain = self.open_bytes(Form::Session, state, &binding.to_bytes(), LONGEST);
+        let plain: [u8; SEALED] = plain.and_then(|plain| plain.try_into().ok()).ok_or(StateError::Invalid)?;
         let (session, rest) = plain.split_at(16);
         let (round, expires) = rest.split_at(4);
         let state = RequestState {
@@ -95,20 +69,15 @@ impl KeyRing {
 }
 
 impl Binding<'_> {
-    /// Each part with its length, so that no two bindings run together.
     fn to_bytes(self) -> Vec<u8> {
-        let parts = [self.principal, self.method, self.name, self.arguments];
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
-        for part in parts {
-            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        bytes
+        bound([self.principal, self.method, self.name, self.arguments])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
+
     use super::*;
 
     const BINDING: Binding<'static> =

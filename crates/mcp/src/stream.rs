@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
-use ostler_tools::{SessionEvent, SessionEventKind};
+use ostler_tools::{Json, LogLevel, SessionEvent, SessionEventKind};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
@@ -20,7 +20,7 @@ pub(crate) struct CallStream {
     call: Option<BoxFuture<'static, Answer>>,
     told: Option<Told>,
     /// What comes before anything else.
-    first: Option<Bytes>,
+    first: Option<Piece>,
     heartbeat: Interval,
 }
 
@@ -31,13 +31,13 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// The next thing told, as an event of the stream.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// The next thing told, as a message.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         loop {
             match self.events.poll_recv(cx) {
                 Poll::Ready(Some(event)) => {
                     if let Some(message) = self.message(event) {
-                        return Poll::Ready(Some(frame(&message)));
+                        return Poll::Ready(Some(message));
                     }
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
@@ -48,25 +48,10 @@ impl Told {
 
     fn message(&self, event: SessionEvent) -> Option<String> {
         match event.kind {
-            SessionEventKind::Progress { progress, total, message } => {
-                let mut params =
-                    json!({ "progressToken": self.progress_token.as_ref()?, "progress": number(progress) });
-                if let Some(total) = total {
-                    params["total"] = number(total);
-                }
-                if let Some(message) = message {
-                    params["message"] = message.into();
-                }
-                Some(notification("notifications/progress", &params))
+            SessionEventKind::Progress { progress: at, total, message } => {
+                Some(progress(self.progress_token.as_ref()?, at, total, message))
             }
-            SessionEventKind::Log { level, logger, data } => {
-                let data: Value = data.read().unwrap_or_default();
-                let mut params = json!({ "level": level.as_str(), "data": data });
-                if let Some(logger) = logger {
-                    params["logger"] = logger.into();
-                }
-                Some(notification("notifications/message", &params))
-            }
+            SessionEventKind::Log { level, logger, data } => Some(log(level, logger, &data)),
             // They are the reply.
             SessionEventKind::ElicitRequest(_)
             | SessionEventKind::SampleRequest(_)
@@ -76,6 +61,28 @@ impl Told {
             | SessionEventKind::Cancelled => None,
         }
     }
+}
+
+/// How far a call is, as a message.
+pub(crate) fn progress(token: &Value, progress: f64, total: Option<f64>, message: Option<String>) -> String {
+    let mut params = json!({ "progressToken": token, "progress": number(progress) });
+    if let Some(total) = total {
+        params["total"] = number(total);
+    }
+    if let Some(message) = message {
+        params["message"] = message.into();
+    }
+    notification("notifications/progress", &params)
+}
+
+/// What a call has to tell, as a message.
+pub(crate) fn log(level: LogLevel, logger: Option<String>, data: &Json) -> String {
+    let data: Value = data.read().unwrap_or_default();
+    let mut params = json!({ "level": level.as_str(), "data": data });
+    if let Some(logger) = logger {
+        params["logger"] = logger.into();
+    }
+    notification("notifications/message", &params)
 }
 
 /// A whole number as such.
@@ -88,7 +95,7 @@ impl CallStream {
     pub(crate) fn new(
         call: BoxFuture<'static, Answer>,
         told: Option<Told>,
-        first: Option<Bytes>,
+        first: Option<Piece>,
         heartbeat: Duration,
     ) -> Self {
         Self { call: Some(call), told, first, heartbeat: beat(heartbeat) }
@@ -96,9 +103,9 @@ impl CallStream {
 }
 
 impl Stream for CallStream {
-    type Item = Bytes;
+    type Item = Piece;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         let this = self.get_mut();
         if let Some(first) = this.first.take() {
             return Poll::Ready(Some(first));
@@ -108,7 +115,7 @@ impl Stream for CallStream {
             && let Poll::Ready(Some(event)) = told.poll(cx)
         {
             this.heartbeat.reset();
-            return Poll::Ready(Some(event));
+            return Poll::Ready(Some(Piece::Message(event)));
         }
         if let Poll::Ready(answer) = call.poll_unpin(cx) {
             // What was told before the answer goes before it.
@@ -116,14 +123,31 @@ impl Stream for CallStream {
                 && let Poll::Ready(Some(event)) = told.poll(cx)
             {
                 this.call = Some(std::future::ready(answer).boxed());
-                return Poll::Ready(Some(event));
+                return Poll::Ready(Some(Piece::Message(event)));
             }
             this.call = None;
-            return Poll::Ready(Some(frame(&answer.message)));
+            return Poll::Ready(Some(Piece::Message(answer.message)));
         }
         match this.heartbeat.poll_tick(cx) {
-            Poll::Ready(_) => Poll::Ready(Some(Bytes::from_static(HEARTBEAT))),
+            Poll::Ready(_) => Poll::Ready(Some(Piece::Heartbeat)),
             Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// What comes next in a stream.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Message(String),
+    /// Nothing, but the stream is there.
+    Heartbeat,
+}
+
+impl Piece {
+    pub(crate) fn frame(self) -> Bytes {
+        match self {
+            Self::Message(message) => frame(&message),
+            Self::Heartbeat => Bytes::from_static(HEARTBEAT),
         }
     }
 }

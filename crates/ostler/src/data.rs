@@ -77,7 +77,8 @@ impl Data {
         };
         let sqlite = SqliteConfig { successor, ..SqliteConfig::at(path) };
         let database = SqliteStorage::open(scope, sqlite).await?;
-        let keys = KeyRing::load(&directory.join(KEYS), ROTATE_AFTER, config.tools.ttl)?;
+        let keys =
+            KeyRing::load(&directory.join(KEYS), ROTATE_AFTER, config.tools.ttl.max(config.mcp.session_ttl))?;
         let ring = keys.clone();
         scope.daemon("keys", async move {
             loop {

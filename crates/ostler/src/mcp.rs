@@ -7,7 +7,7 @@ use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle,
 use ostler_mcp::{Endpoint, EndpointConfig, KeyRing};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Scope};
-use ostler_tools::{JournalStorage, Sessions, SessionsConfig, Tools};
+use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, Tools};
 use tokio_util::sync::CancellationToken;
 
 use crate::demo;
@@ -73,6 +73,12 @@ impl Mcp {
     }
 }
 
+/// An endpoint of the tools that `config` names whose sessions end with the process.
+pub(crate) fn in_memory(scope: &Scope, config: &Config) -> Result<Endpoint, Closed> {
+    let sessions = sessions(scope, config, Arc::new(MemoryStorage::new()), true)?;
+    Ok(Endpoint::new(sessions, KeyRing::ephemeral(), endpoint_config(config)))
+}
+
 /// The sessions of the tools that `config` names.
 pub(crate) fn sessions(
     scope: &Scope,
@@ -102,6 +108,7 @@ fn sessions_config(config: &Config) -> SessionsConfig {
         max_sessions: tools.max_sessions,
         max_sessions_per_principal: tools.max_sessions_per_principal,
         max_parked_bytes: tools.max_parked_bytes,
+        max_events: tools.max_events,
         wind_down: tools.wind_down,
         task_after: tools.task_after,
         upkeep_interval: tools.upkeep_interval,
@@ -116,6 +123,9 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
         list_ttl: mcp.list_ttl,
         state_ttl: config.tools.ttl,
         heartbeat: mcp.heartbeat,
+        session_ttl: mcp.session_ttl,
+        stream_hold: mcp.stream_hold,
+        retry: mcp.retry,
         poll_interval: mcp.poll_interval,
         events_buffer: mcp.events_buffer,
         ..EndpointConfig::default()

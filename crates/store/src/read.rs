@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ostler_journal::{
-    EntryEvent, ListQuery, Seq, SessionId, SessionState, SessionSummary, StorageError, Timestamp,
+    ClientId, EntryEvent, ListQuery, Seq, SessionId, SessionState, SessionSummary, StorageError, Timestamp,
 };
 use ostler_lease::{Epoch, Shard};
 use sqlx::sqlite::SqliteRow;
@@ -13,7 +13,7 @@ use crate::group::Known;
 use crate::part::{Part, number_of};
 
 const SUMMARY: &str = "SELECT session, next, tool, version, principal, state, round, questions, started, expires, wake, \
-                       detached, updated FROM sessions";
+                       detached, updated, client FROM sessions";
 
 /// Sessions to wake.
 pub(crate) const DUE: &str =
@@ -24,7 +24,7 @@ pub(crate) const EXPIRE: &str = "DELETE FROM sessions WHERE session IN \
 /// Sessions of each principal.
 pub(crate) const COUNTS: &str = "SELECT principal, count(*) FROM sessions WHERE state < 2 GROUP BY principal";
 
-/// The query for a list. It has a value each for what is asked for, in the order: after, principal, limit.
+/// The query for a list. It has a value each for what is asked for, in the order: after, principal, client, limit.
 pub(crate) fn list(query: &ListQuery) -> String {
     let mut conditions = Vec::new();
     if query.after.is_some() {
@@ -32,6 +32,9 @@ pub(crate) fn list(query: &ListQuery) -> String {
     }
     if query.principal.is_some() {
         conditions.push("principal = ?");
+    }
+    if query.client.is_some() {
+        conditions.push("client = ?");
     }
     if query.unfinished {
         conditions.push("state < 2");
@@ -90,6 +93,9 @@ pub(crate) async fn listed(
     }
     if let Some(principal) = query.principal {
         select = select.bind(principal);
+    }
+    if let Some(client) = &query.client {
+        select = select.bind(client.as_bytes().to_vec());
     }
     let rows = select.bind(limit_of(query.limit)).fetch_all(connection).await?;
     rows.iter().map(summary_of).collect()
@@ -160,6 +166,8 @@ fn summary_of(row: &SqliteRow) -> Result<SessionSummary, ReadError> {
         Some(json) => serde_json::from_slice(json).map_err(|error| damaged(session, error))?,
         None => Vec::new(),
     };
+    let client = row.try_get::<Option<&[u8]>, _>(13)?.map(<[u8; 16]>::try_from).transpose();
+    let client = client.map_err(|error| damaged(session, error))?;
     Ok(SessionSummary {
         session,
         next: Seq::new(small(1)?),
@@ -174,6 +182,7 @@ fn summary_of(row: &SqliteRow) -> Result<SessionSummary, ReadError> {
         wake: row.try_get::<Option<i64>, _>(10)?.map(Timestamp::from_millis),
         detached: number(11)? != 0,
         updated: Timestamp::from_millis(number(12)?),
+        client: client.map(ClientId::from_bytes),
     })
 }
 
@@ -211,6 +220,8 @@ mod tests {
     use sqlx::sqlite::SqliteConnectOptions;
     use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
+    use ostler_journal::ClientId;
+
     use super::{COUNTS, DUE, EXPIRE, ListQuery, list};
     use crate::schema;
 
@@ -228,8 +239,10 @@ mod tests {
             let principal = principal.then(|| "ada".into());
             // The first page of all is read in the order of the table itself, up to its limit.
             if after.is_some() || principal.is_some() || unfinished {
-                queries.push(list(&ListQuery { after, principal, unfinished, limit: 100 }));
+                queries.push(list(&ListQuery { after, principal, client: None, unfinished, limit: 100 }));
             }
+            let client = Some(ClientId::unique());
+            queries.push(list(&ListQuery { client, unfinished, ..ListQuery::default() }));
         }
         for query in queries {
             let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));

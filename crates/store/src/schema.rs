@@ -11,8 +11,10 @@ use crate::error::OpenError;
 const OURS: i32 = 0x4f73_746c;
 
 /// Every migration there is, in order. What has been released is never changed: its checksum is in the files.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "journals", include_str!("../migrations/sqlite/0001_journals.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "journals", include_str!("../migrations/sqlite/0001_journals.sql")),
+    (2, "clients", include_str!("../migrations/sqlite/0002_clients.sql")),
+];
 
 /// The schema of this program.
 pub(crate) const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

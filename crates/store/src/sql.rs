@@ -76,12 +76,13 @@ struct Statement {
 
 const BEGINS: Statement = Statement {
     before: "INSERT INTO sessions (session, next, tool, version, principal, state, round, questions, started, expires, \
-             wake, detached, replay_only, updated) \
+             wake, detached, replay_only, updated, client) \
              SELECT column1, \
-             CASE WHEN coalesce((SELECT epoch FROM shards WHERE shard = column15), 1) = column16 THEN column2 END, \
-             column3, column4, column5, column6, column7, column8, column9, column10, column11, column12, column13, column14 \
+             CASE WHEN coalesce((SELECT epoch FROM shards WHERE shard = column16), 1) = column17 THEN column2 END, \
+             column3, column4, column5, column6, column7, column8, column9, column10, column11, column12, column13, column14, \
+             column15 \
              FROM (VALUES ",
-    columns: 16,
+    columns: 17,
     after: ") WHERE column1 IS NOT NULL;",
 };
 
@@ -129,7 +130,7 @@ fn rows<T>(
     }
     let size = SIZES.into_iter().find(|size| *size >= rows.len()).unwrap_or(MOST);
     sql.push_str(statement.before);
-    let row = &"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"[..2 * statement.columns - 1];
+    let row = &"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"[..2 * statement.columns - 1];
     for index in 0..size {
         let comma = if index == 0 { "" } else { "," };
         let _ = write!(sql, "{comma}({row})");
@@ -160,6 +161,7 @@ fn bind_begin(to: &mut SqliteArguments, part: &&Part) -> Bound {
     to.add(i64::from(summary.detached))?;
     to.add(part.replay_only)?;
     to.add(summary.updated.as_millis())?;
+    to.add(summary.client.map(|client| client.as_bytes().to_vec()))?;
     bind_fence(to, part.fence)
 }
 

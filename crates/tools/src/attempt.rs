@@ -72,3 +72,24 @@ impl Capabilities {
         tasks: false,
     };
 }
+
+/// What is kept of a client with a session, for when the session goes on by itself.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ClientTerms {
+    #[serde(flatten)]
+    capabilities: Capabilities,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_level: Option<LogLevel>,
+}
+
+impl ClientTerms {
+    pub(crate) const fn of(attempt: &Attempt) -> Self {
+        Self { capabilities: attempt.capabilities, log_level: attempt.log_level }
+    }
+
+    /// The attempt that the session makes by itself.
+    pub(crate) fn attempt(self, principal: Arc<str>) -> Attempt {
+        let Self { capabilities, log_level } = self;
+        Attempt { principal, log_level, ..Attempt::anonymous().with(capabilities) }
+    }
+}

@@ -9,16 +9,18 @@ use std::time::Duration;
 use futures::future::poll_fn;
 use futures::task::AtomicWaker;
 use ostler_journal::{
-    Journal, Json, OpKind, OpNumber, Outcome, SCHEMA_VERSION, Seq, SessionId, Standing, Started, Timestamp,
+    Journal, Json, OpKind, OpNumber, Origin, Outcome, SCHEMA_VERSION, Seq, SessionId, Standing, Started,
+    Timestamp,
 };
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::attempt::ClientTerms;
 use crate::callable::Callable;
 use crate::clock::Clock;
 use crate::error::{ContextError, Failure};
-use crate::event::{SessionEvent, SessionEventKind};
+use crate::event::{SessionEvent, SessionEventKind, Told};
 use crate::testing::Effects;
 use crate::watch::{KEPT_EVENTS, Watched};
 use crate::{Attempt, ToolResult};
@@ -79,6 +81,10 @@ pub(crate) struct Beginning {
     pub(crate) started: Timestamp,
     pub(crate) ttl: Duration,
     pub(crate) expires: Timestamp,
+    /// Where a call came from that goes on without its request: what it tells is kept in its journal.
+    pub(crate) origin: Option<Origin>,
+    /// How many things it may tell.
+    pub(crate) max_events: usize,
 }
 
 #[derive(Debug, Default)]
@@ -162,7 +168,7 @@ impl Core {
 
     fn begin(&self, cell: &mut Cell) -> Journal {
         let principal = Arc::clone(&cell.attempt.principal);
-        let client = Json::of(&cell.attempt.capabilities).expect("it has a form in JSON");
+        let client = Json::of(&ClientTerms::of(&cell.attempt)).expect("it has a form in JSON");
         let beginning = &mut cell.beginning;
         beginning.started = self.clock.now();
         beginning.expires = beginning.started.after(beginning.ttl);
@@ -179,6 +185,7 @@ impl Core {
             seed: beginning.seed,
             at: beginning.started,
             expires: beginning.expires,
+            origin: beginning.origin.clone(),
         };
         Journal::begin(session, started)
     }
@@ -298,8 +305,11 @@ impl Core {
         .await;
     }
 
-    /// Tells whoever watches, and waits while they are not ready for it.
+    /// Tells whoever watches, and waits while they are not ready for it; or keeps it for whoever follows.
     pub(crate) async fn tell(&self, kind: SessionEventKind) {
+        if self.cell().beginning.origin.is_some() {
+            return self.tell_for_good(&kind).await;
+        }
         // It was told before.
         if self.begun(|journal| journal.is_replaying()).unwrap_or(false) {
             return;
@@ -324,6 +334,22 @@ impl Core {
         };
         if let Some(event) = self.send(sender, event).await {
             self.cell().events.keep(event);
+        }
+    }
+
+    /// Tells something that is in the journal before anybody hears of it.
+    async fn tell_for_good(&self, kind: &SessionEventKind) {
+        let Some(Ok(event)) = Told::of(kind).map(|told| Json::of(&told)) else { return };
+        let max = self.cell().beginning.max_events;
+        let place = self.journal(|journal| {
+            if journal.told() >= max && !journal.is_replaying() {
+                return None;
+            }
+            journal.tell(event).then(|| journal.next())
+        });
+        if let Some(place) = place {
+            let _at_work = AtWork::begin(self);
+            self.durable(place).await;
         }
     }
 

@@ -17,12 +17,15 @@ use crate::ToolResult;
 use crate::callable::Started;
 use crate::core::Core;
 use crate::error::Failure;
+use crate::sessions::Followers;
 
 /// Where journals are written, and with which right.
 #[derive(Clone)]
 pub(crate) struct Writer {
     pub(crate) storage: Arc<dyn JournalStorage>,
     pub(crate) fence: Fence,
+    /// Who is told that there is more of a journal.
+    pub(crate) followers: Followers,
 }
 
 impl std::fmt::Debug for Writer {
@@ -48,6 +51,8 @@ pub(crate) struct Running {
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
     /// Until the tool has taken too long.
     limit: Option<Pin<Box<Sleep>>>,
+    /// Whether the session is to go on without its request as soon as its tool waits.
+    launched: bool,
     /// The place before which everything has to be durable for the session to go on without its request.
     detaching: Option<Seq>,
     /// Whether the tool had yet to come where it was.
@@ -97,6 +102,7 @@ impl Running {
             output: None,
             alarm: None,
             limit: None,
+            launched: false,
             detaching: None,
             replaying: false,
             keep,
@@ -116,6 +122,11 @@ impl Running {
         });
         self.detaching = Some(place);
         self.core.cell().write_wanted = true;
+    }
+
+    /// Lets the session go on without its request if its tool does not end at once: see [`detach`](Self::detach).
+    pub(crate) const fn launch(&mut self) {
+        self.launched = true;
     }
 
     /// Whether it has ended.
@@ -139,6 +150,9 @@ impl Running {
                 Poll::Ready(output) => self.end(output),
                 // Polled once more, with the waker that tells the driver whether it has to be.
                 Poll::Pending => self.core.set_woken(),
+            }
+            if std::mem::take(&mut self.launched) && self.output.is_none() {
+                self.detach();
             }
             self.waited = true;
         }
@@ -342,7 +356,7 @@ impl Running {
             .core
             .begun(|journal| journal.has_unsaved().then(|| (journal.next(), journal.take_unsaved(now))));
         let Some((place, entries)) = taken.flatten() else { return false };
-        let Writer { storage, fence } = self.writer.clone();
+        let Writer { storage, fence, .. } = self.writer.clone();
         let batch = entries.into_iter().map(|entry| (fence, entry)).collect();
         let append = async move { storage.append(batch).await }.boxed();
         self.writing = Some(Writing { place, append });
@@ -361,8 +375,14 @@ impl Running {
         match refused {
             Some(failure) => self.core.cell().failure = Some(failure),
             None => {
-                self.core.begun(|journal| journal.saved(place));
+                let session = self.core.begun(|journal| {
+                    journal.saved(place);
+                    journal.session()
+                });
                 self.core.wake_barriers();
+                if let Some(session) = session {
+                    self.writer.followers.tell(session);
+                }
             }
         }
     }

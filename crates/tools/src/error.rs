@@ -108,6 +108,14 @@ pub enum ContextError {
         /// What was wrong with the last one.
         reason: String,
     },
+    /// The client would not answer.
+    #[error("`{key}` was refused: {reason}")]
+    Refused {
+        /// The question's key.
+        key: Arc<str>,
+        /// What it said.
+        reason: String,
+    },
     /// The user did not want to answer.
     #[error("`{key}` was {how}")]
     NotAnswered {

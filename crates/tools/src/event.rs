@@ -70,6 +70,52 @@ impl SessionEventKind {
     }
 }
 
+/// What a tool tells, as it is kept in a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Told {
+    Progress {
+        progress: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    Log {
+        level: LogLevel,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        logger: Option<String>,
+        data: Json,
+    },
+}
+
+impl Told {
+    /// None of what is not told but asked, or the end.
+    pub(crate) fn of(kind: &SessionEventKind) -> Option<Self> {
+        match kind.clone() {
+            SessionEventKind::Progress { progress, total, message } => {
+                Some(Self::Progress { progress, total, message })
+            }
+            SessionEventKind::Log { level, logger, data } => Some(Self::Log { level, logger, data }),
+            SessionEventKind::ElicitRequest(_)
+            | SessionEventKind::SampleRequest(_)
+            | SessionEventKind::RootsRequest(_)
+            | SessionEventKind::Result(_)
+            | SessionEventKind::Error(_)
+            | SessionEventKind::Cancelled => None,
+        }
+    }
+}
+
+impl From<Told> for SessionEventKind {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Progress { progress, total, message } => Self::Progress { progress, total, message },
+            Told::Log { level, logger, data } => Self::Log { level, logger, data },
+        }
+    }
+}
+
 /// How bad something is ([RFC 5424](https://www.rfc-editor.org/rfc/rfc5424#section-6.2.1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

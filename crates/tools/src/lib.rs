@@ -86,8 +86,8 @@ pub use error::{CallError, ContextError, Failure, RespondError, ToolError, ToolR
 pub use event::{LogLevel, SessionEvent, SessionEventKind};
 pub use host::{FormRequest, Host, RunError, UrlRequest};
 pub use ostler_journal::{
-    JournalStorage, Json, ListQuery, MemoryStorage, Question, SessionId, SessionState, SessionSummary,
-    StorageError, Timestamp,
+    ClientId, JournalStorage, Json, ListQuery, MemoryStorage, Origin, Question, SessionId, SessionState,
+    SessionSummary, StorageError, Timestamp,
 };
 pub use ostler_lease::Fence;
 pub use prompt::{PromptMessage, PromptOutput, PromptTemplate};
@@ -95,8 +95,8 @@ pub use resource::{Resource, ResourceOutput};
 pub use sample::{Message, ModelHint, ModelPreferences, Root, Sampled, Sampling};
 pub use schema::{Schema, schema_of};
 pub use sessions::{
-    Answer, Call, Change, InputRequired, Reply, SessionView, Sessions, SessionsConfig, SessionsStatus,
-    no_arguments,
+    Answer, Call, Change, Follower, InputRequired, Reply, SessionView, Sessions, SessionsConfig,
+    SessionsStatus, no_arguments,
 };
 pub use tool::{IntoOutput, TaskPolicy, Tool};
 pub use tools::{Offered, Tools};

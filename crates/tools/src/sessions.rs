@@ -5,6 +5,7 @@ mod busy;
 mod call;
 mod change;
 mod config;
+mod follow;
 mod reply;
 mod round;
 mod shelf;
@@ -24,9 +25,11 @@ pub use self::answer::Answer;
 pub use self::call::{Call, no_arguments};
 pub use self::change::Change;
 pub use self::config::SessionsConfig;
+pub use self::follow::Follower;
 pub use self::reply::{InputRequired, Reply};
 pub use self::task::SessionView;
 
+pub(crate) use self::follow::Followers;
 use self::shelf::{Census, Shelf};
 use self::watch::Watch;
 use crate::Tools;
@@ -165,7 +168,7 @@ impl Sessions {
         let inner = Arc::new(Inner {
             tools: RwLock::new(Arc::new(tools)),
             changes: broadcast::Sender::new(CHANGES),
-            writer: Writer { storage, fence },
+            writer: Writer { storage, fence, followers: Followers::default() },
             config,
             clock: Clock::system(),
             shelf: Shelf::default(),

@@ -168,6 +168,12 @@ impl Tools {
         self.templates.iter().map(|(_, resource)| &**resource)
     }
 
+    /// Whether there is something of that kind and name; of a resource, that address.
+    #[must_use]
+    pub fn offers(&self, kind: CallableKind, name: &str) -> bool {
+        self.find(kind, name).is_some()
+    }
+
     /// The tool `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Offered> {

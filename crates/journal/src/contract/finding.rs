@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::Subject;
 use super::sample::Writer;
-use crate::{EntryEvent, ListQuery, SessionId, Timestamp};
+use crate::{ClientId, EntryEvent, ListQuery, SessionId, Timestamp};
 
 const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -37,6 +37,29 @@ pub fn sessions_are_listed_by_age(store: Subject<'_>) -> BoxFuture<'_, ()> {
             store.list(ListQuery { limit: 1, ..ListQuery::default() }).await.unwrap(),
             Vec::from_iter(summary)
         );
+    }
+    .boxed()
+}
+
+/// The calls of a client are found, and nobody else's.
+pub fn sessions_are_listed_by_client(store: Subject<'_>) -> BoxFuture<'_, ()> {
+    async move {
+        let client = ClientId::unique();
+        let of = |client| Writer { client: Some(client), ..Writer::of("ada") };
+        let (mut open, mut over) = (of(client), of(client));
+        let (mut other, mut none) = (of(ClientId::unique()), Writer::of("ada"));
+        let batch = vec![open.begin(), over.begin(), over.finish(), other.begin(), none.begin()];
+        store.append(batch).await.unwrap();
+        let mut both = vec![open.session, over.session];
+        both.sort_unstable();
+        for (unfinished, expected) in [(false, both), (true, vec![open.session])] {
+            let query = ListQuery { client: Some(client), unfinished, ..ListQuery::default() };
+            assert_eq!(listed(&store, query.clone()).await, expected);
+            let none = ListQuery { principal: Some("eve".into()), ..query };
+            assert_eq!(listed(&store, none).await, []);
+        }
+        let summary = store.summary(open.session).await.unwrap().unwrap();
+        assert_eq!(summary.client, Some(client));
     }
     .boxed()
 }

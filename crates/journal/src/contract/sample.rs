@@ -3,8 +3,8 @@
 use ostler_lease::Fence;
 
 use crate::{
-    Digest, End, Entry, EntryEvent, Json, Op, OpKind, Outcome, Question, SCHEMA_VERSION, Seq, SessionId,
-    SessionSummary, Started, Timestamp,
+    ClientId, Digest, End, Entry, EntryEvent, Json, Op, OpKind, Origin, Outcome, Question, SCHEMA_VERSION,
+    Seq, SessionId, SessionSummary, Started, Timestamp,
 };
 
 /// A session that a test writes.
@@ -14,6 +14,8 @@ pub struct Writer {
     pub session: SessionId,
     /// Whose.
     pub principal: String,
+    /// The client that it is called by, if that is to be found again.
+    pub client: Option<ClientId>,
     /// What is shown with every entry.
     pub fence: Fence,
     /// The place of its next entry.
@@ -29,6 +31,7 @@ impl Writer {
         Self {
             session: SessionId::unique(),
             principal: principal.to_owned(),
+            client: None,
             fence: Fence::LOCAL,
             next: Seq::default(),
             expires: Timestamp::from_millis(1_000_000),
@@ -64,6 +67,7 @@ impl Writer {
             seed: u64::MAX,
             at: Timestamp::from_millis(7),
             expires: self.expires,
+            origin: self.client.map(|client| Origin { client, request: Json::of(&1).unwrap() }),
         };
         self.entry(EntryEvent::Started(Box::new(started)))
     }

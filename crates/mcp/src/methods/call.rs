@@ -94,7 +94,7 @@ fn request(
         _ => (CallableKind::Tool, "name", params.name),
     };
     let name = name.ok_or_else(|| RpcError::malformed(format!("`params` lacks `{member}`")))?;
-    headers::check(&exchange.headers, "mcp-name", &name)?;
+    exchange.check_header("mcp-name", &name)?;
     let arguments = match params.arguments {
         // A list would be read into a structure too, field by field.
         Some(arguments) if !arguments.get().starts_with('{') => {
@@ -174,9 +174,9 @@ fn check_parameters(
     name: &str,
     arguments: &Json,
 ) -> Result<(), RpcError> {
-    if kind != CallableKind::Tool {
+    let Some(fields) = exchange.headers.as_ref().filter(|_| kind == CallableKind::Tool) else {
         return Ok(());
-    }
+    };
     let tools = exchange.endpoint.sessions.tools();
     let Some(tool) = tools.get(name) else { return Ok(()) };
     let repeated = headers::repeated(tool.input_schema());
@@ -184,7 +184,7 @@ fn check_parameters(
         return Ok(());
     }
     let arguments = arguments.read().map_err(|error| RpcError::malformed(error.to_string()))?;
-    headers::check_parameters(&exchange.headers, &repeated, &arguments)
+    headers::check_parameters(fields, &repeated, &arguments)
 }
 
 /// The result of a handler, which may be another one the next time: clients keep it for no time.
@@ -270,12 +270,12 @@ fn failed(
 }
 
 /// A failure that the model is told of.
-pub(super) fn tool_error(message: &str) -> Value {
+pub(crate) fn tool_error(message: &str) -> Value {
     json!({ "content": [{ "type": "text", "text": message }], "isError": true })
 }
 
 /// A failure that is none of the tool's, as an error.
-pub(super) fn failure_error(failure: &Failure) -> RpcError {
+pub(crate) fn failure_error(failure: &Failure) -> RpcError {
     match failure {
         Failure::Unsupported { what } => unsupported(what),
         Failure::Tool { message } => RpcError::internal(message.clone()),
@@ -308,7 +308,7 @@ fn told(failure: &Failure) -> String {
 }
 
 /// A call or an answer that was not taken.
-pub(super) fn refusal(error: &CallError) -> RpcError {
+pub(crate) fn refusal(error: &CallError) -> RpcError {
     let message = error.to_string();
     match error {
         CallError::Unknown { what: "resource", name } => {

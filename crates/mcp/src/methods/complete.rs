@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use ostler_tools::CallableKind;
+use ostler_tools::{CallableKind, Tools};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::{Exchange, read};
 use crate::error::RpcError;
@@ -45,19 +45,24 @@ pub(super) async fn complete(
     params: Option<&RawValue>,
     id: &RawValue,
 ) -> Result<Answer, RpcError> {
+    let endpoint = &exchange.endpoint;
+    let result = completed(&endpoint.sessions.tools(), params).await?;
+    Ok(endpoint.results.value(id, "complete", &result))
+}
+
+/// The suggestions.
+pub(crate) async fn completed(tools: &Tools, params: Option<&RawValue>) -> Result<Value, RpcError> {
     let params = params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
     let CompleteParams { r#ref, argument, context } = read(params)?;
     let (kind, name) = match r#ref {
         Reference::Prompt { name } => (CallableKind::Prompt, name),
         Reference::Resource { uri } => (CallableKind::Resource, uri),
     };
-    let tools = exchange.endpoint.sessions.tools();
     let completion = tools.complete(kind, &name, &argument.name, argument.value, context.arguments).await;
     let completion = completion
         .ok_or_else(|| RpcError::invalid_params(format!("there is no {} `{name}`", kind.as_str())))?;
     let more = completion.total > completion.values.len();
-    let result = json!({
+    Ok(json!({
         "completion": { "values": completion.values, "total": completion.total, "hasMore": more }
-    });
-    Ok(exchange.endpoint.results.value(id, "complete", &result))
+    }))
 }

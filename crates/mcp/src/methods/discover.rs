@@ -1,6 +1,7 @@
 //! `server/discover`: what the server is and can do
 //! ([specification](https://modelcontextprotocol.io/specification/2026-07-28/server/discover)).
 
+use ostler_tools::Tools;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -11,17 +12,7 @@ use crate::reply::Answer;
 
 pub(super) fn discover(exchange: &Exchange, id: &RawValue) -> Answer {
     let endpoint = &exchange.endpoint;
-    let tools = endpoint.sessions.tools();
-    let mut capabilities = Map::new();
-    capabilities.insert("tools".into(), json!({ "listChanged": true }));
-    if tools.prompts().next().is_some() {
-        capabilities.insert("prompts".into(), json!({ "listChanged": true }));
-    }
-    if tools.resources().next().is_some() || tools.templates().next().is_some() {
-        capabilities.insert("resources".into(), json!({ "listChanged": true, "subscribe": true }));
-    }
-    capabilities.insert("completions".into(), json!({}));
-    capabilities.insert("logging".into(), json!({}));
+    let mut capabilities = capabilities(&endpoint.sessions.tools());
     capabilities.insert("extensions".into(), json!({ TASKS: {} }));
     let mut result = json!({
         "supportedVersions": [PROTOCOL_VERSION],
@@ -33,6 +24,21 @@ pub(super) fn discover(exchange: &Exchange, id: &RawValue) -> Answer {
         result["instructions"] = instructions.clone().into();
     }
     endpoint.results.value(id, "complete", &result)
+}
+
+/// What is offered, in the terms of all revisions.
+pub(crate) fn capabilities(tools: &Tools) -> Map<String, Value> {
+    let mut capabilities = Map::new();
+    capabilities.insert("tools".into(), json!({ "listChanged": true }));
+    if tools.prompts().next().is_some() {
+        capabilities.insert("prompts".into(), json!({ "listChanged": true }));
+    }
+    if tools.resources().next().is_some() || tools.templates().next().is_some() {
+        capabilities.insert("resources".into(), json!({ "listChanged": true, "subscribe": true }));
+    }
+    capabilities.insert("completions".into(), json!({}));
+    capabilities.insert("logging".into(), json!({}));
+    capabilities
 }
 
 /// Whole milliseconds.

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::Stream;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use ostler_tools::{Change, SessionId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,12 +16,11 @@ use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exchange, attempt, read, tasks};
-use crate::body::ResponseBody;
 use crate::endpoint::Endpoint;
 use crate::error::RpcError;
 use crate::meta::Meta;
 use crate::reply::notification;
-use crate::stream::{HEARTBEAT, beat, frame};
+use crate::stream::{Piece, beat};
 use crate::wire::Incoming;
 
 /// Resources and tasks that one stream may be about.
@@ -68,7 +67,7 @@ pub(super) fn listen(
     incoming: &Incoming<'_>,
     id: &RawValue,
     events: bool,
-) -> Result<ResponseBody, RpcError> {
+) -> Result<BoxStream<'static, Piece>, RpcError> {
     if !events {
         return Err(RpcError::invalid_request("the client has to accept text/event-stream"));
     }
@@ -93,11 +92,11 @@ pub(super) fn listen(
         endpoint: Arc::clone(endpoint),
         acknowledged: false,
     };
-    Ok(ResponseBody::events(listening.stream()))
+    Ok(listening.stream().boxed())
 }
 
 impl Listening {
-    fn stream(self) -> impl Stream<Item = Bytes> + Send {
+    fn stream(self) -> impl Stream<Item = Piece> + Send {
         futures::stream::unfold(self, |mut listening| async move {
             let next = listening.next().await?;
             Some((next, listening))
@@ -105,22 +104,22 @@ impl Listening {
     }
 
     /// None when the server ends.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<Piece> {
         if !std::mem::replace(&mut self.acknowledged, true) {
             let params = json!({ "notifications": self.filter });
-            return Some(self.tell("notifications/subscriptions/acknowledged", params));
+            return Some(Piece::Message(self.tell("notifications/subscriptions/acknowledged", params)));
         }
         loop {
             let change = tokio::select! {
                 biased;
                 () = self.draining.cancelled() => return None,
                 change = self.changes.recv() => change,
-                _ = self.heartbeat.tick() => return Some(Bytes::from_static(HEARTBEAT)),
+                _ = self.heartbeat.tick() => return Some(Piece::Heartbeat),
             };
             match change {
                 Ok(change) => {
                     if let Some(message) = self.message(change).await {
-                        return Some(message);
+                        return Some(Piece::Message(message));
                     }
                 }
                 // It may have missed anything, so it ends: the client listens anew and looks at everything again.
@@ -129,7 +128,7 @@ impl Listening {
         }
     }
 
-    async fn message(&self, change: Change) -> Option<Bytes> {
+    async fn message(&self, change: Change) -> Option<String> {
         let filter = &self.filter;
         match change {
             Change::Tools => {
@@ -149,7 +148,7 @@ impl Listening {
         }
     }
 
-    async fn task(&self, session: SessionId) -> Option<Bytes> {
+    async fn task(&self, session: SessionId) -> Option<String> {
         if !self.filter.task_ids.contains(&session.to_string()) {
             return None;
         }
@@ -159,8 +158,8 @@ impl Listening {
             .then(|| self.tell("notifications/tasks", tasks::detailed(&self.endpoint, &view)))
     }
 
-    fn tell(&self, method: &str, mut params: Value) -> Bytes {
+    fn tell(&self, method: &str, mut params: Value) -> String {
         params["_meta"] = json!({ "io.modelcontextprotocol/subscriptionId": self.subscription });
-        frame(&notification(method, &params))
+        notification(method, &params)
     }
 }

@@ -13,7 +13,6 @@ use super::discover::millis;
 use super::{Exchange, Method, attempt, read};
 use crate::endpoint::Endpoint;
 use crate::error::RpcError;
-use crate::headers;
 use crate::meta::Meta;
 use crate::reply::Answer;
 
@@ -36,7 +35,7 @@ pub(super) async fn task(
 ) -> Result<Answer, RpcError> {
     let params = params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
     let params: TaskParams<'_> = read(params)?;
-    headers::check(&exchange.headers, "mcp-name", &params.task_id)?;
+    exchange.check_header("mcp-name", &params.task_id)?;
     let attempt = attempt(&params.meta.unwrap_or_default());
     if !attempt.capabilities.tasks {
         return Err(refusal(&CallError::NeedsTasks));

@@ -4,6 +4,9 @@
 mod conformance;
 #[path = "../../examples/conformance_server/offered/mod.rs"]
 mod offered;
+mod session;
 mod stage;
+mod stateful;
 mod states;
+mod stdio;
 mod wire;

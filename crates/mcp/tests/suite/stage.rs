@@ -62,7 +62,10 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// In lower case.
     pub(crate) head: String,
+    /// As it came.
+    exact: String,
     pub(crate) body: String,
 }
 
@@ -136,10 +139,11 @@ impl Request {
         stream.read_to_end(&mut bytes).await.unwrap();
         let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let exact = head.to_owned();
         let head = head.to_ascii_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let body = if head.contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_owned() };
-        Reply { status, head, body }
+        Reply { status, head, exact, body }
     }
 }
 
@@ -156,6 +160,12 @@ fn unchunk(mut body: &str) -> String {
 impl Reply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The part of the head that is `lower` in lower case.
+    pub(crate) fn exact(&self, lower: &str) -> &str {
+        let place = self.head.find(lower).unwrap();
+        &self.exact[place..place + lower.len()]
     }
 
     /// The result; it has to be one.

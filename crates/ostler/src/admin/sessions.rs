@@ -101,7 +101,7 @@ pub(super) async fn list(
     let Some(mcp) = &state.mcp else { return Ok(Json(Vec::new())) };
     let limit = query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let principal = query.principal.map(Into::into);
-    let query = ListQuery { after: query.after, principal, unfinished: !query.all, limit };
+    let query = ListQuery { after: query.after, principal, client: None, unfinished: !query.all, limit };
     let sessions = mcp.sessions();
     let listed = sessions.list(query).await.map_err(|error| Problem::store(&error))?;
     Ok(Json(listed.into_iter().map(|summary| view(sessions, summary)).collect()))

@@ -18,6 +18,7 @@ mod schema;
 mod served;
 mod sessions;
 mod sse;
+mod stdio;
 mod stop;
 mod table;
 mod terminal;
@@ -121,6 +122,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Offer the tools to the program that has started this one, over standard input and output. The log goes to standard error.
+    Stdio,
     /// Let another process of the same program, which may be a newer one, take over with the same sockets.
     Replace {
         #[command(flatten)]
@@ -156,6 +159,7 @@ pub fn run() -> ExitCode {
             ask(&target, config, async |client| sessions::cancel(client, &id).await)
         }
         Command::Call { tool, arguments, json } => call::run(config, &tool, arguments, json),
+        Command::Stdio => stdio::run(config),
         Command::Replace { target } => ask(&target, config, async |client| replace::run(client).await),
         Command::Drain { target, deadline } => {
             ask(&target, config, async |client| drain::run(client, deadline).await)

@@ -42,7 +42,10 @@ impl ToolContext {
         let (mut refusal, mut tries) = (None::<String>, 0);
         loop {
             let request = prompt.request(schema, refusal.as_deref());
-            let answer = self.ask(OpKind::Elicit, &key, &request, ELICIT_FORM).await?;
+            let Some(answer) = unless_refused(self.ask(OpKind::Elicit, &key, &request, ELICIT_FORM).await)?
+            else {
+                return Ok(Elicited::Cancelled);
+            };
             match read_answer(&answer, validator) {
                 Ok(elicited) => return Ok(elicited),
                 Err(reason) => {
@@ -77,7 +80,9 @@ impl ToolContext {
         }
         let params = json!({ "mode": "url", "message": message.into(), "url": url.into() });
         let request = json!({ "method": "elicitation/create", "params": params });
-        let answer = self.ask(OpKind::Elicit, &key, &request, ELICIT_URL).await?;
+        let Some(answer) = unless_refused(self.ask(OpKind::Elicit, &key, &request, ELICIT_URL).await)? else {
+            return Ok(Elicited::Cancelled);
+        };
         Ok(match answer.read().map(|answer: ElicitAnswer| answer.action) {
             Ok(Action::Accept) => Elicited::Accepted(()),
             Ok(Action::Decline) => Elicited::Declined,
@@ -88,8 +93,8 @@ impl ToolContext {
     /// Asks the client's model.
     ///
     /// # Errors
-    /// [`ContextError::Unsupported`], [`ContextError::Name`], [`ContextError::BranchLimit`]; [`ContextError::NoValidAnswer`] if
-    /// the client answers something that no model says.
+    /// [`ContextError::Unsupported`], [`ContextError::Refused`], [`ContextError::Name`], [`ContextError::BranchLimit`];
+    /// [`ContextError::NoValidAnswer`] if the client answers something that no model says.
     pub async fn sample(&self, key: impl Into<Arc<str>>, sampling: Sampling) -> ToolResult<Sampled> {
         let key = key.into();
         self.spend(sampling.max_tokens)?;
@@ -193,6 +198,7 @@ impl ToolContext {
         }
         match op.outcome().await {
             Outcome::Value(answer) => Ok(answer),
+            Outcome::Refused(reason) => Err(ContextError::Refused { key: Arc::clone(key), reason }.into()),
             Outcome::Failed(_) | Outcome::Unknown => {
                 Err(ContextError::Unsupported { what: needs.what }.into())
             }
@@ -220,6 +226,14 @@ const ELICIT_URL: Needs = Needs { what: "elicitation by URL", declared: |client|
 const SAMPLE: Needs = Needs { what: "sampling", declared: |client| client.sample };
 const SAMPLE_TOOLS: Needs = Needs { what: "sampling with tools", declared: |client| client.sample_tools };
 const ROOTS: Needs = Needs { what: "roots", declared: |client| client.roots };
+
+/// An answer of the user's; None if the client would not ask.
+fn unless_refused(answer: ToolResult<Json>) -> ToolResult<Option<Json>> {
+    match answer {
+        Err(error) if matches!(error.cause(), Some(ContextError::Refused { .. })) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
 
 fn read_answer<T: DeserializeOwned>(answer: &Json, validator: &Validator) -> Result<Elicited<T>, String> {
     let ElicitAnswer { action, content } = answer.read().map_err(|error| error.to_string())?;

@@ -137,6 +137,8 @@ fn read<T: DeserializeOwned>(name: &Arc<str>, outcome: Outcome) -> ToolResult<T>
             .read()
             .map_err(|error| ContextError::Value { name: name(), reason: error.to_string() })?),
         Outcome::Failed(message) => Err(ContextError::StepFailed { name: name(), message }.into()),
+        // None of a client's.
+        Outcome::Refused(message) => Err(ContextError::StepFailed { name: name(), message }.into()),
         Outcome::Unknown => Err(ContextError::OutcomeUnknown { name: name() }.into()),
     }
 }

@@ -226,6 +226,8 @@ impl Sessions {
             started: started.at,
             ttl: started.expires.since(started.at),
             expires: started.expires,
+            origin: started.origin,
+            max_events: self.inner.config.max_events,
         };
         let (clock, effects) = (self.inner.clock, self.inner.effects.clone());
         let core = Core::new(callable, started.arguments, clock, effects, beginning, attempt);
@@ -275,17 +277,27 @@ fn meaning(session: RoundState, round: u32, digest: Digest) -> Result<Meaning, C
 
 /// Completes the questions that are answered; false if none is.
 pub(super) fn take_answers(core: &Core, answer: &Answer, digest: Digest) -> bool {
+    take_outcomes(core, answer.round, digest, |key| answer.answers.get(key).cloned().map(Outcome::Value))
+}
+
+/// Completes the questions that `given` has an outcome for; false if there is none.
+pub(super) fn take_outcomes(
+    core: &Core,
+    round: u32,
+    digest: Digest,
+    given: impl Fn(&str) -> Option<Outcome>,
+) -> bool {
     core.journal(|journal| {
         let answered: Vec<_> = journal
             .questions()
-            .filter_map(|(number, question)| Some((number, answer.answers.get(&question.key)?.clone())))
+            .filter_map(|(number, question)| Some((number, given(&question.key)?)))
             .collect();
         if answered.is_empty() {
             return false;
         }
-        journal.answer_round(answer.round, digest);
-        for (number, value) in answered {
-            journal.complete(number, Outcome::Value(value));
+        journal.answer_round(round, digest);
+        for (number, outcome) in answered {
+            journal.complete(number, outcome);
         }
         true
     })

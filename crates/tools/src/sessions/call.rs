@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ostler_journal::{Json, SessionId, Timestamp};
+use ostler_journal::{Json, Origin, SessionId, Timestamp};
 use serde::Serialize;
 use tracing::Instrument;
 
@@ -23,6 +23,7 @@ pub struct Call {
     pub(super) name: String,
     pub(super) arguments: Json,
     pub(super) early: HashMap<String, Json>,
+    pub(super) origin: Option<Origin>,
 }
 
 impl Call {
@@ -36,7 +37,14 @@ impl Call {
     /// What has that name among those of its kind; of a resource, its address.
     #[must_use]
     pub fn new(kind: CallableKind, name: impl Into<String>, arguments: Json) -> Self {
-        Self { kind, name: name.into(), arguments, early: HashMap::new() }
+        Self { kind, name: name.into(), arguments, early: HashMap::new(), origin: None }
+    }
+
+    /// By a client and in a request that are to be found again: see [`Sessions::launch`].
+    #[must_use]
+    pub fn of(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
     }
 
     /// Answers to questions that have not been asked yet.
@@ -147,6 +155,8 @@ impl Sessions {
             started: Timestamp::from_millis(0),
             ttl: inner.config.ttl,
             expires: Timestamp::from_millis(i64::MAX),
+            origin: call.origin,
+            max_events: inner.config.max_events,
         };
         let core = Core::new(
             Arc::clone(&callable),
@@ -170,7 +180,7 @@ impl Sessions {
     }
 
     /// Keeps a session that somebody else will know of, if there is room for it.
-    fn keep(&self, first: FirstRound<'_>) -> Result<Box<Running>, CallError> {
+    pub(super) fn keep(&self, first: FirstRound<'_>) -> Result<Box<Running>, CallError> {
         let config = &self.inner.config;
         let principal = first.principal();
         let counted =

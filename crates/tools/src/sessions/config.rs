@@ -16,6 +16,8 @@ pub struct SessionsConfig {
     /// Bytes that parked tools may hold, roughly. Above it the ones that were parked first are dropped, and replayed from their
     /// journals when an answer comes.
     pub max_parked_bytes: usize,
+    /// Progress and log messages that are kept of a session whose events can be followed; what it tells beyond that is dropped.
+    pub max_events: usize,
     /// How long what is at work may go on when the client has cut off the request.
     pub wind_down: Duration,
     /// How long a call may take before it becomes a task, for clients that know those.
@@ -35,6 +37,7 @@ impl Default for SessionsConfig {
             max_sessions: 1_000_000,
             max_sessions_per_principal: 10_000,
             max_parked_bytes: 256 << 20,
+            max_events: 10_000,
             wind_down: Duration::from_secs(30),
             task_after: Duration::from_secs(5),
             in_charge: true,

@@ -5,15 +5,18 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler_journal::{Json, ListQuery, SessionId, SessionState, SessionSummary, StorageError};
+use ostler_journal::{
+    Digest, Json, ListQuery, Outcome, SessionId, SessionState, SessionSummary, StorageError,
+};
 use tracing::Instrument;
 use tracing::field::display;
 
-use super::answer::{Answer, reply_of, take_answers};
+use super::answer::{reply_of, take_outcomes};
 use super::busy::Work;
 use super::shelf::{Found, Seen};
 use super::{Change, Reply, Sessions, round};
 use crate::Attempt;
+use crate::core::Core;
 use crate::drive::{Running, Turn};
 use crate::error::{CallError, Failure};
 
@@ -30,6 +33,29 @@ pub struct SessionView {
     pub summary: SessionSummary,
     /// How it ended, if it has.
     pub end: Option<Reply>,
+}
+
+/// What became of questions, by key.
+pub(super) struct Update {
+    outcomes: HashMap<String, Outcome>,
+}
+
+impl Update {
+    pub(super) fn answered(answers: HashMap<String, Json>) -> Self {
+        Self { outcomes: answers.into_iter().map(|(key, answer)| (key, Outcome::Value(answer))).collect() }
+    }
+
+    pub(super) fn refused(key: &str, reason: String) -> Self {
+        Self { outcomes: HashMap::from([(key.to_owned(), Outcome::Refused(reason))]) }
+    }
+
+    /// By which a repeated update is known. The order of the keys does not count.
+    fn digest(&self) -> Digest {
+        let mut parts: Vec<_> = self.outcomes.iter().map(|(key, outcome)| (key, Json::of(outcome))).collect();
+        parts.sort_unstable_by_key(|(key, _)| *key);
+        let parts = parts.iter().filter_map(|(key, outcome)| Some((key, outcome.as_ref().ok()?)));
+        Digest::of(parts.flat_map(|(key, outcome)| [key.as_bytes(), outcome.as_str().as_bytes()]))
+    }
 }
 
 impl Sessions {
@@ -100,26 +126,26 @@ impl Sessions {
         answers: HashMap<String, Json>,
         attempt: Attempt,
     ) -> Result<(), CallError> {
-        self.take_update(session, answers, attempt).await.map(drop)
+        self.take_update(session, Update::answered(answers), attempt).await.map(drop)
     }
 
     /// The same. Whether any of the answers was to a question that was open.
     pub(super) async fn take_update(
         &self,
         session: SessionId,
-        answers: HashMap<String, Json>,
+        update: Update,
         attempt: Attempt,
     ) -> Result<bool, CallError> {
         let summary = self.view(session, &attempt.principal).await?.summary;
         if summary.state.is_final() {
             return Ok(false);
         }
-        let answer = Answer { session, round: summary.round, call: None, answers };
-        let digest = answer.digest();
+        let (round, digest) = (summary.round, update.digest());
+        let take = |core: &Core| take_outcomes(core, round, digest, |key| update.outcomes.get(key).cloned());
         let mut work = match self.inner.shelf.take(session) {
             Found::Busy(done, _) => {
                 let core = self.inner.shelf.at_work_on(session);
-                let taken = core.as_ref().is_some_and(|core| take_answers(core, &answer, digest));
+                let taken = core.as_ref().is_some_and(|core| take(core));
                 if let (Some(core), true) = (core, taken) {
                     core.nudge();
                 }
@@ -152,7 +178,7 @@ impl Sessions {
         };
         let core = Arc::clone(&work.running().core);
         core.rebind(Attempt { events: None, ..attempt });
-        if !take_answers(&core, &answer, digest) {
+        if !take(&core) {
             work.park();
             return Ok(false);
         }

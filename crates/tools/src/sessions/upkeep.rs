@@ -12,6 +12,7 @@ use super::busy::Work;
 use super::shelf::Found;
 use super::{Sessions, round};
 use crate::Attempt;
+use crate::attempt::ClientTerms;
 use crate::drive::Running;
 use crate::error::{CallError, Failure};
 
@@ -139,9 +140,8 @@ impl Sessions {
         if resumed.end.is_some() {
             return Ok(None);
         }
-        let principal = Arc::clone(&resumed.started.principal);
-        let capabilities = resumed.started.client.read().unwrap_or_default();
-        let attempt = Attempt { principal, capabilities, ..Attempt::anonymous() };
+        let terms: ClientTerms = resumed.started.client.read().unwrap_or_default();
+        let attempt = terms.attempt(Arc::clone(&resumed.started.principal));
         match self.resume(resumed.started, resumed.journal, attempt)? {
             Ok(running) => Ok(Some(running)),
             Err(failure) => {

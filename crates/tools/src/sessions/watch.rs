@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use ostler_journal::{EntryEvent, Json, Question, SessionId};
 
 use super::shelf::Seen;
+use super::task::Update;
 use super::{Reply, Sessions};
 use crate::Attempt;
 use crate::core::Core;
@@ -85,6 +86,32 @@ impl Sessions {
         answer: Json,
         attempt: Attempt,
     ) -> Result<(), RespondError> {
+        let update = Update::answered(HashMap::from([(key.to_owned(), answer)]));
+        self.settle(session, key, update, attempt).await
+    }
+
+    /// Lets the question `key` go unanswered, since the client will not answer it, for `reason`: what the user was asked is
+    /// cancelled by that, and whoever asked anything else is told [`ContextError::Refused`](crate::ContextError::Refused).
+    ///
+    /// # Errors
+    /// See [`RespondError`]: the question is as it was.
+    pub async fn refuse(
+        &self,
+        session: SessionId,
+        key: &str,
+        reason: String,
+        attempt: Attempt,
+    ) -> Result<(), RespondError> {
+        self.settle(session, key, Update::refused(key, reason), attempt).await
+    }
+
+    async fn settle(
+        &self,
+        session: SessionId,
+        key: &str,
+        update: Update,
+        attempt: Attempt,
+    ) -> Result<(), RespondError> {
         let view = self.view(session, &attempt.principal).await?;
         let settled = || RespondError::Settled { key: key.to_owned() };
         match view.end {
@@ -93,7 +120,7 @@ impl Sessions {
             None if view.summary.expires <= self.inner.clock.now() => return Err(RespondError::Expired),
             None => {}
         }
-        if self.take_update(session, HashMap::from([(key.to_owned(), answer)]), attempt).await? {
+        if self.take_update(session, update, attempt).await? {
             return Ok(());
         }
         let entries = self.inner.writer.storage.load(session).await.map_err(CallError::from)?;
@@ -118,6 +145,7 @@ impl Sessions {
 
     /// Tells whoever watches how `session` has ended.
     pub(super) fn tell_ended(&self, session: SessionId, result: &Result<Json, Failure>) {
+        self.inner.writer.followers.tell(session);
         if let Some(watched) = self.inner.watch.of(session) {
             watched.add(match result {
                 Ok(result) => SessionEventKind::Result(result.clone()),
@@ -129,7 +157,7 @@ impl Sessions {
 }
 
 /// A question as an event.
-fn asked(question: Question) -> SessionEventKind {
+pub(super) fn asked(question: Question) -> SessionEventKind {
     let request: serde_json::Value = question.request.read().unwrap_or_default();
     match request["method"].as_str() {
         Some("elicitation/create") => SessionEventKind::ElicitRequest(question),
@@ -138,7 +166,7 @@ fn asked(question: Question) -> SessionEventKind {
     }
 }
 
-fn ended(end: &Reply) -> SessionEventKind {
+pub(super) fn ended(end: &Reply) -> SessionEventKind {
     match end {
         Reply::Done(result) => SessionEventKind::Result(result.clone()),
         Reply::Failed(Failure::Cancelled) => SessionEventKind::Cancelled,

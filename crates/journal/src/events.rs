@@ -1,0 +1,81 @@
+//! What a client is told of a session, read from its journal.
+
+use std::collections::HashSet;
+
+use crate::{End, EntryEvent, Json, Question};
+
+/// Something that a client is told of a session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JournalEvent {
+    /// It is asked something that it was not asked before.
+    Asked(Question),
+    /// It is told something, in the terms of `tools`.
+    Told(Json),
+    /// The session has ended.
+    Finished(End),
+}
+
+/// What a client is told by `entries`, in order. The first has the number 1, the next one 2: an event has the same number whenever
+/// and by whomever the journal is read, also once it has been shortened.
+pub fn events(entries: Vec<EntryEvent>) -> impl Iterator<Item = (u64, JournalEvent)> {
+    let mut open = HashSet::new();
+    let events = entries.into_iter().flat_map(move |entry| match entry {
+        EntryEvent::Asked { questions, .. } => {
+            // One that is still open is asked again with the others, and was told before.
+            let before = std::mem::take(&mut open);
+            open = questions.iter().map(|question| question.op.clone()).collect();
+            questions
+                .into_iter()
+                .filter(|question| !before.contains(&question.op))
+                .map(JournalEvent::Asked)
+                .collect()
+        }
+        EntryEvent::Told { event } => vec![JournalEvent::Told(event)],
+        EntryEvent::Finished { end, .. } => vec![JournalEvent::Finished(end)],
+        EntryEvent::Started(_)
+        | EntryEvent::Recorded { .. }
+        | EntryEvent::Begun { .. }
+        | EntryEvent::Completed { .. }
+        | EntryEvent::Answered { .. }
+        | EntryEvent::Detached => Vec::new(),
+    });
+    (1..).zip(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, Op, OpKind, Timestamp};
+
+    fn question(name: &str) -> Question {
+        let op = Op { path: "".into(), kind: OpKind::Elicit, name: name.into(), nth: 0 };
+        Question { key: op.key(), op, request: Json::of(&"which?").unwrap() }
+    }
+
+    #[test]
+    fn a_question_is_told_once_however_often_its_round_is_asked() {
+        let asked = |round, names: &[&str]| EntryEvent::Asked {
+            round,
+            questions: names.iter().map(|name| question(name)).collect(),
+        };
+        let told = Json::of(&"half").unwrap();
+        let end = End::Completed(Json::of(&1).unwrap());
+        let entries = vec![
+            asked(1, &["pick", "seat"]),
+            EntryEvent::Told { event: told.clone() },
+            EntryEvent::Answered { round: 1, digest: Digest::of([b"a".as_slice()]) },
+            asked(2, &["seat", "tip"]),
+            EntryEvent::Detached,
+            EntryEvent::Finished { end: end.clone(), keep: Timestamp::from_millis(0) },
+        ];
+        let events: Vec<_> = events(entries).collect();
+        let expected = [
+            JournalEvent::Asked(question("pick")),
+            JournalEvent::Asked(question("seat")),
+            JournalEvent::Told(told),
+            JournalEvent::Asked(question("tip")),
+            JournalEvent::Finished(end),
+        ];
+        assert_eq!(events, (1..).zip(expected).collect::<Vec<_>>());
+    }
+}

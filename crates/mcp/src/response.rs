@@ -1,0 +1,48 @@
+//! HTTP responses around messages.
+
+use bytes::Bytes;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::body::ResponseBody;
+use crate::error::RpcError;
+use crate::reply::{self, Answer};
+
+/// One message.
+pub(crate) fn respond(answer: Answer) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(answer.message));
+    *response.status_mut() = answer.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A stream of events.
+pub(crate) fn stream(body: ResponseBody) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Proxies that know this do not wait for more.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// An error that is none of a request's, of which nothing is known.
+pub(crate) fn plain(status: StatusCode, reason: &'static str) -> Response<ResponseBody> {
+    let error = RpcError { status, ..RpcError::invalid_request(reason) };
+    respond(reply::error(None, &error))
+}
+
+/// The method is not one of those that are `allowed`.
+pub(crate) fn not_allowed(allowed: &'static str, reason: &'static str) -> Response<ResponseBody> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, reason);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// Nothing but its status.
+pub(crate) fn empty(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
