@@ -141,7 +141,7 @@ pub(crate) fn check_form(schema: &Schema) -> Result<(), String> {
         let kind = property.get("type").and_then(Value::as_str);
         let flat = match kind {
             Some("string" | "number" | "integer" | "boolean") => true,
-            Some("array") => property.pointer("/items/type").and_then(Value::as_str) == Some("string"),
+            Some("array") => property.get("items").is_some_and(is_text),
             Some(_) | None => {
                 property.get("enum").is_some()
                     || property.get("oneOf").is_some()
@@ -153,4 +153,13 @@ pub(crate) fn check_form(schema: &Schema) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether it is a text, or a choice of such by their titles.
+fn is_text(schema: &Value) -> bool {
+    let choices = ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array());
+    schema.get("type").and_then(Value::as_str) == Some("string")
+        || choices.is_some_and(|choices| {
+            choices.iter().all(|choice| choice.get("const").is_some_and(Value::is_string))
+        })
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -p ostler-mcp --example conformance_server -- --listen 127.0.0.1:3000
-//! npx @modelcontextprotocol/conformance server --url http://127.0.0.1:3000/mcp --requirements 2026-07-28
+//! npx @modelcontextprotocol/conformance server --url http://127.0.0.1:3000/mcp --requirements 2026-07-28 # or 2025-11-25
 //! ```
 #![allow(clippy::print_stdout, reason = "it is a program for a terminal")]
 
@@ -10,6 +10,7 @@ mod offered;
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ostler_http::{ServerConfig, Tracing, serve};
 use ostler_mcp::{Endpoint, EndpointConfig, KeyRing};
@@ -28,7 +29,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let scope = Scope::root("conformance").open()?;
     let sessions = Sessions::start(&scope, Tools::new(), MemoryStorage::new(), SessionsConfig::default())?;
     offered::offer(&sessions);
-    let endpoint = Arc::new(Endpoint::new(sessions, KeyRing::ephemeral(), EndpointConfig::default()));
+    // Shorter than the longest call takes: the suite looks whether a stream is ended and gone on with.
+    let stream_hold = Duration::from_millis(300);
+    let config =
+        EndpointConfig { stream_hold, retry: Duration::from_millis(100), ..EndpointConfig::default() };
+    let endpoint = Arc::new(Endpoint::new(sessions, KeyRing::ephemeral(), config));
     let listener = Listener::bind(&address.parse()?).await?;
     let server =
         serve(&scope, "mcp", listener, ServerConfig::default(), Tracing, move |connection: &Arc<_>| {

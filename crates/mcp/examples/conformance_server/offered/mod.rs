@@ -2,6 +2,7 @@
 
 mod asking;
 mod content;
+mod forms;
 mod prompts;
 mod resources;
 mod tasks;
@@ -19,6 +20,7 @@ pub(crate) struct Nothing {}
 pub(crate) fn offer(sessions: &Sessions) {
     let tools = content::tools()
         .and(asking::tools())
+        .and(forms::tools())
         .and(tasks::tools())
         .and(prompts::prompts())
         .and(resources::resources())
