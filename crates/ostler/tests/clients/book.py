@@ -1,19 +1,26 @@
-"""Books a flight with the Python client. Each question is printed, and answered once a line has come on stdin."""
+"""Books a flight with the Python client. Each question is printed, and answered once a line has come on stdin.
+
+Arguments: an address, or the program that is started and spoken to over its standard streams; and the era.
+"""
 
 import asyncio
 import json
 import sys
 
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.types import CreateMessageResult, ElicitResult, TextContent
 
 # Questions of one round come at the same time: they are answered one after the other.
 turn = asyncio.Lock()
 
 
+def told(kind, value):
+    print(json.dumps({kind: value}), flush=True)
+
+
 async def asked(message):
     async with turn:
-        print(json.dumps({"asked": message}), flush=True)
+        told("asked", message)
         await asyncio.to_thread(sys.stdin.readline)
 
 
@@ -30,11 +37,14 @@ async def sample(context, params):
     return CreateMessageResult(role="assistant", content=text, model="test")
 
 
-async def main(url):
-    async with Client(url, elicitation_callback=elicit, sampling_callback=sample) as client:
+async def main(target, era):
+    server = target if target.startswith("http:") else StdioServerParameters(command=target, args=["stdio"])
+    mode = "auto" if era == "2026" else "legacy"
+    async with Client(server, mode=mode, elicitation_callback=elicit, sampling_callback=sample) as client:
+        told("spoken", client.protocol_version)
         trip = {"from": "Berlin", "to": "Rome", "date": "2026-12-24"}
         result = await client.call_tool("book_flight", trip)
-        print(json.dumps({"booked": result.structured_content}), flush=True)
+        told("booked", result.structured_content)
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(*sys.argv[1:]))

@@ -27,32 +27,82 @@ fn script(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)).unwrap()
 }
 
+/// The clients, each with the revision that it speaks in an era.
+#[derive(Debug, Clone, Copy)]
+enum Program {
+    TypeScript,
+    /// The SDK before that.
+    TypeScriptSdk,
+    Python,
+    /// The SDK before that.
+    PythonV1,
+    FastMcp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Era {
+    /// With sessions.
+    Stateful,
+    /// Without.
+    Stateless,
+}
+
+impl Era {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Stateful => "2025",
+            Self::Stateless => "2026",
+        }
+    }
+
+    const fn revision(self) -> &'static str {
+        match self {
+            Self::Stateful => "2025-11-25",
+            Self::Stateless => "2026-07-28",
+        }
+    }
+}
+
+impl Program {
+    fn command(self) -> Command {
+        let (file, python) = match self {
+            Self::TypeScript => ("book.mjs", None),
+            Self::TypeScriptSdk => ("book-sdk.mjs", None),
+            Self::Python => ("book.py", Some("python")),
+            Self::PythonV1 => ("book-v1.py", Some("python-v1")),
+            Self::FastMcp => ("book-fastmcp.py", Some("python")),
+        };
+        match python {
+            Some(environment) => {
+                let mut command = Command::new(installed(&format!("{environment}/bin/python")));
+                command.args(["-c", &script(file)]);
+                command
+            }
+            None => {
+                let mut command = Command::new(installed("clients/node_modules/.bin/node"));
+                // From where its imports are found.
+                command.current_dir(installed("clients"));
+                command.args(["--input-type=module", "-e", &script(file), "book"]);
+                command
+            }
+        }
+    }
+}
+
 impl Booking {
-    fn typescript(port: u16) -> Self {
-        let node = installed("clients/node_modules/.bin/node");
-        let mut command = Command::new(node);
-        // From where its imports are found.
-        command.current_dir(installed("clients")).args([
-            "--input-type=module",
-            "-e",
-            &script("book.mjs"),
-            "book",
-        ]);
-        Self::begin(command, port)
-    }
-
-    fn python(port: u16) -> Self {
-        let mut command = Command::new(installed("python/bin/python"));
-        command.args(["-c", &script("book.py")]);
-        Self::begin(command, port)
-    }
-
-    fn begin(mut command: Command, port: u16) -> Self {
-        command.arg(format!("http://127.0.0.1:{port}/mcp"));
+    /// At an address, or the program that is to be started; `directory` is where that one finds its data.
+    fn begin(program: Program, era: Era, target: &str, directory: Option<&Directory>) -> Self {
+        let mut command = program.command();
+        command.args([target, era.name()]);
+        if let Some(directory) = directory {
+            command.env("XDG_DATA_HOME", directory.path("data"));
+        }
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let answers = process.stdin.take().unwrap();
         let told = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process, answers, told }
+        let mut booking = Self { process, answers, told };
+        assert_eq!(booking.next("spoken"), era.revision(), "{program:?}");
+        booking
     }
 
     fn next(&mut self, kind: &str) -> Value {
@@ -94,16 +144,17 @@ fn up(directory: Directory, port: u16) -> Ostler {
     Ostler::up(directory, &["up"], &listen)
 }
 
-/// Books, and has `between` happen to the server before each round is answered.
-fn book(begin: impl Fn(u16) -> Booking, between: impl Fn(Ostler) -> Ostler) {
-    let port = free_ports();
-    let mut ostler = up(Directory::new(), port);
-    let mut booking = begin(port);
+fn address(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/mcp")
+}
+
+/// Goes through a booking, and has `between` happen before each round is answered.
+fn book(mut booking: Booking, mut between: impl FnMut()) {
     assert_eq!(booking.next("asked"), "Which flight from Berlin to Rome on 2026-12-24?");
-    ostler = between(ostler);
+    between();
     booking.answer();
     let mut round = [booking.next("asked"), Value::Null];
-    ostler = between(ostler);
+    between();
     booking.answer();
     round[1] = booking.next("asked");
     booking.answer();
@@ -111,25 +162,63 @@ fn book(begin: impl Fn(u16) -> Booking, between: impl Fn(Ostler) -> Ostler) {
     let tip = "In one sentence: what should nobody miss who travels to Rome?";
     assert_eq!(round, [tip, "Where do you like to sit?"]);
     booking.booked();
+}
+
+/// Over HTTP in all eras that it speaks, at one server, and over the standard streams of a process of its own.
+fn books_everywhere(program: Program, eras: &[Era]) {
+    let port = free_ports();
+    let ostler = up(Directory::new(), port);
+    for era in eras {
+        book(Booking::begin(program, *era, &address(port), None), || {});
+        let directory = Directory::new();
+        book(Booking::begin(program, *era, env!("CARGO_BIN_EXE_ostler"), Some(&directory)), || {});
+    }
     drop(ostler);
+}
+
+/// With a server that is killed and started again before each round is answered.
+fn books_while_killed(program: Program, era: Era) {
+    let port = free_ports();
+    let mut ostler = Some(up(Directory::new(), port));
+    let booking = Booking::begin(program, era, &address(port), None);
+    book(booking, || {
+        let killed = ostler.take().unwrap();
+        killed.signal(Signal::KILL);
+        ostler = Some(up(killed.end_with_directory().2, port));
+    });
 }
 
 #[test]
 fn the_typescript_client_books_a_flight() {
-    book(Booking::typescript, |ostler| ostler);
+    books_everywhere(Program::TypeScript, &[Era::Stateful, Era::Stateless]);
+}
+
+#[test]
+fn the_typescript_sdk_books_a_flight() {
+    books_everywhere(Program::TypeScriptSdk, &[Era::Stateful]);
 }
 
 #[test]
 fn the_python_client_books_a_flight() {
-    book(Booking::python, |ostler| ostler);
+    books_everywhere(Program::Python, &[Era::Stateful, Era::Stateless]);
+}
+
+#[test]
+fn the_python_sdk_before_that_books_a_flight() {
+    books_everywhere(Program::PythonV1, &[Era::Stateful]);
+}
+
+#[test]
+fn fastmcp_books_a_flight() {
+    books_everywhere(Program::FastMcp, &[Era::Stateful, Era::Stateless]);
 }
 
 #[test]
 fn the_typescript_client_does_not_notice_that_the_server_is_killed_between_its_rounds() {
-    book(Booking::typescript, |ostler| {
-        let line = ostler.greeting.lines().find(|line| line.contains("/mcp")).unwrap();
-        let port = line.rsplit_once(':').unwrap().1.trim_end_matches("/mcp").parse().unwrap();
-        ostler.signal(Signal::KILL);
-        up(ostler.end_with_directory().2, port)
-    });
+    books_while_killed(Program::TypeScript, Era::Stateless);
+}
+
+#[test]
+fn a_client_with_a_session_comes_back_to_a_server_that_is_killed_between_its_rounds() {
+    books_while_killed(Program::TypeScriptSdk, Era::Stateful);
 }
