@@ -1,84 +1,12 @@
 //! The process dies after each entry of the journal, and the client tries again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use ostler_journal::{AppendResult, CountsResult, Entry, EntryEvent, StorageError};
-use ostler_lease::Fence;
 use ostler_scope::Scope;
-use ostler_tools::{
-    Answer, JournalStorage, ListQuery, MemoryStorage, Reply, SessionId, SessionSummary, Timestamp,
-};
+use ostler_tools::{Answer, MemoryStorage, Reply};
 use serde_json::Value;
 
+use crate::dying::{Dying, LastWrite};
 use crate::flight::{Effects, ada, answers, start, to_rome, tools};
-
-/// A store that hangs for ever once it has taken so many batches, and has or has not taken the last of them: the process is
-/// as good as dead.
-#[derive(Clone)]
-struct Dying {
-    storage: MemoryStorage,
-    left: Arc<AtomicUsize>,
-    last: LastWrite,
-    dead: Arc<AtomicBool>,
-}
-
-impl JournalStorage for Dying {
-    fn append(&self, batch: Vec<(Fence, Entry)>) -> BoxFuture<'_, AppendResult> {
-        let left = self.left.load(Ordering::SeqCst);
-        if left == 0 {
-            if !self.dead.swap(true, Ordering::SeqCst) && self.last == LastWrite::Durable {
-                let storage = self.storage.clone();
-                return async move {
-                    let _ = storage.append(batch).await;
-                    std::future::pending().await
-                }
-                .boxed();
-            }
-            return std::future::pending().boxed();
-        }
-        self.left.store(left - 1, Ordering::SeqCst);
-        self.storage.append(batch)
-    }
-
-    fn load(&self, session: SessionId) -> BoxFuture<'_, Result<Vec<EntryEvent>, StorageError>> {
-        self.storage.load(session)
-    }
-
-    fn summary(&self, session: SessionId) -> BoxFuture<'_, Result<Option<SessionSummary>, StorageError>> {
-        self.storage.summary(session)
-    }
-
-    fn list(&self, query: ListQuery) -> BoxFuture<'_, Result<Vec<SessionSummary>, StorageError>> {
-        self.storage.list(query)
-    }
-
-    fn due(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<SessionId>, StorageError>> {
-        self.storage.due(now, limit)
-    }
-
-    fn expire(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<SessionId>, StorageError>> {
-        self.storage.expire(now, limit)
-    }
-
-    fn counts(&self) -> BoxFuture<'_, CountsResult> {
-        self.storage.counts()
-    }
-
-    fn compact(&self, limit: usize) -> BoxFuture<'_, Result<usize, StorageError>> {
-        self.storage.compact(limit)
-    }
-}
-
-/// Whether the write at which a process dies is on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LastWrite {
-    Lost,
-    /// But nobody has been told.
-    Durable,
-}
 
 /// Books, with a process that dies after `batches` writes, and others that do not. Gives the booking, or why there is none.
 async fn book_with_a_death_after(
@@ -91,8 +19,7 @@ async fn book_with_a_death_after(
     let (mut known, mut answer) = (None, None);
     loop {
         let scope = Scope::root("process").open().expect("a root opens");
-        let left_here = Arc::new(AtomicUsize::new(left));
-        let dying = Dying { storage: storage.clone(), left: left_here, last, dead: Arc::default() };
+        let dying = Dying::after(left, last, &storage);
         let sessions = start(&scope, tools(effects), dying);
         let reply = loop {
             let request = match &answer {

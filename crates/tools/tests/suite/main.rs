@@ -2,7 +2,9 @@
 
 mod contexts;
 mod crash;
+mod dying;
 mod flight;
+mod follow;
 mod kit;
 mod order;
 mod rounds;
