@@ -1,10 +1,15 @@
 //! What an endpoint is called, and its bounds.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::Authorizer;
 
 /// What an endpoint is called, and its bounds.
 #[derive(Debug, Clone)]
 pub struct EndpointConfig {
+    /// Who may use it; None if everybody may who can reach it.
+    pub auth: Option<Arc<Authorizer>>,
     /// The path that it answers at.
     pub path: String,
     /// The name of the server, for clients.
@@ -39,6 +44,7 @@ pub struct EndpointConfig {
 impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
+            auth: None,
             path: "/mcp".into(),
             name: "ostler".into(),
             version: env!("CARGO_PKG_VERSION").into(),

@@ -16,12 +16,13 @@ use ostler_http::{BodyError, Connection, RequestBody};
 use ostler_tools::Sessions;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::{Caller, Metadata};
 use crate::body::ResponseBody;
 use crate::error::RpcError;
 use crate::keys::KeyRing;
 use crate::methods::{self, Exchange};
 use crate::reply::{self, Answer, Results};
-use crate::response::{empty, plain, respond, stream};
+use crate::response::{document, empty, plain, respond, stream};
 use crate::stateful::{self, Clients};
 use crate::stream::{CallStream, Piece, Told};
 use crate::wire::{Incoming, Message};
@@ -90,13 +91,25 @@ impl Endpoint {
         draining: CancellationToken,
     ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
+        if let Some(auth) = &self.config.auth
+            && Metadata::is_at(head.uri.path(), &self.config.path)
+        {
+            return document(&head.method, &auth.metadata.document);
+        }
         if head.uri.path() != self.config.path {
             return plain(StatusCode::NOT_FOUND, "there is nothing here");
         }
         if !origin::is_allowed(&self.config, &head.uri, &head.headers) {
             return plain(StatusCode::FORBIDDEN, "this host or origin is not allowed here");
         }
-        let exchange = Exchange { endpoint: Arc::clone(self), headers: Some(head.headers), draining };
+        let caller = match &self.config.auth {
+            None => Caller::anonymous(),
+            Some(auth) => match auth.caller(&head.headers).await {
+                Ok(caller) => caller,
+                Err(error) => return respond(reply::error(None, &error)),
+            },
+        };
+        let exchange = Exchange { endpoint: Arc::clone(self), headers: Some(head.headers), draining, caller };
         if head.method == Method::POST {
             self.post(exchange, body).await
         } else {

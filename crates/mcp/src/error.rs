@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 pub(crate) struct RpcError {
     pub(crate) code: i32,
     pub(crate) message: String,
-    pub(crate) data: Option<Value>,
+    pub(crate) data: Option<Box<Value>>,
     pub(crate) status: StatusCode,
+    /// What whoever asks would have to show, for the field `WWW-Authenticate`.
+    pub(crate) challenge: Option<Box<str>>,
 }
 
 impl RpcError {
@@ -63,19 +65,24 @@ impl RpcError {
     }
 
     pub(crate) fn with(mut self, data: Value) -> Self {
-        self.data = Some(data);
+        self.data = Some(Box::new(data));
+        self
+    }
+
+    pub(crate) fn challenging(mut self, challenge: String) -> Self {
+        self.challenge = Some(challenge.into());
         self
     }
 
     fn at(status: StatusCode, code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None, status }
+        Self { code, message: message.into(), data: None, status, challenge: None }
     }
 
     /// As the member `error` of a response, or of a task that has failed.
     pub(crate) fn to_value(&self) -> Value {
         let mut error = json!({ "code": self.code, "message": self.message });
         if let Some(data) = &self.data {
-            error["data"] = data.clone();
+            error["data"] = (**data).clone();
         }
         error
     }

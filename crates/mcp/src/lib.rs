@@ -24,6 +24,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod auth;
 mod body;
 mod config;
 mod endpoint;
@@ -42,6 +43,7 @@ mod stdio;
 mod stream;
 mod wire;
 
+pub use auth::{AuthConfig, AuthError, Authorizer, JwksError, JwksSource};
 pub use body::ResponseBody;
 pub use config::EndpointConfig;
 pub use endpoint::Endpoint;

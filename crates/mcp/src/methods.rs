@@ -16,6 +16,7 @@ use ostler_tools::{Attempt, Capabilities};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Caller;
 use crate::endpoint::{Endpoint, Outcome};
 use crate::error::RpcError;
 use crate::meta::{Meta, Params};
@@ -33,6 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) headers: Option<HeaderMap>,
     /// Fires when streams without an end are to end.
     pub(crate) draining: CancellationToken,
+    /// Who asks.
+    pub(crate) caller: Caller,
 }
 
 impl Exchange {
@@ -47,9 +50,9 @@ impl Exchange {
         self.headers.as_ref().map_or(Ok(()), |headers| headers::check(headers, name, expected))
     }
 
-    /// Who asks.
-    pub(crate) fn principal(&self) -> Arc<str> {
-        Attempt::anonymous().principal
+    /// Checks that whoever asks may call what is called `name`.
+    fn permit(&self, name: &str) -> Result<(), RpcError> {
+        self.endpoint.config.auth.as_ref().map_or(Ok(()), |auth| auth.permit(&self.caller, name))
     }
 }
 
@@ -202,11 +205,12 @@ async fn answer(
 const MAX_TRACE: usize = 256;
 
 /// The attempt that a request makes.
-pub(crate) fn attempt(meta: &Meta<'_>) -> Attempt {
+pub(crate) fn attempt(meta: &Meta<'_>, caller: &Caller) -> Attempt {
     let capabilities: Capabilities =
         meta.capabilities.as_ref().map(crate::meta::Declared::capabilities).unwrap_or_default();
     let trace = meta.traceparent.as_deref().and_then(trace);
-    Attempt { log_level: meta.log_level, trace, ..Attempt::anonymous().with(capabilities) }
+    let principal = Arc::clone(&caller.principal);
+    Attempt { principal, log_level: meta.log_level, trace, ..Attempt::anonymous().with(capabilities) }
 }
 
 /// The trace that a request is part of. Longer than any there is, it is none.

@@ -13,6 +13,15 @@ use crate::error::RpcError;
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
+    /// For the field `WWW-Authenticate`.
+    pub(crate) challenge: Option<Box<str>>,
+}
+
+impl Answer {
+    /// A message that says all there is to say.
+    pub(crate) const fn of(message: String) -> Self {
+        Self { status: StatusCode::OK, message, challenge: None }
+    }
 }
 
 /// The members that every result begins with.
@@ -52,7 +61,7 @@ impl Results {
             message.push_str(members);
         }
         message.push('}');
-        Answer { status: StatusCode::OK, message }
+        Answer::of(message)
     }
 
     pub(crate) fn complete(&self, id: &RawValue, result: &Json) -> Answer {
@@ -81,7 +90,7 @@ pub(crate) fn error(id: Option<&RawValue>, error: &RpcError) -> Answer {
     // The protocol's schema knows no id that is null.
     let id = id.map(|id| format!("\"id\":{},", id.get())).unwrap_or_default();
     let message = format!("{{\"jsonrpc\":\"2.0\",{id}\"error\":{}}}", error.to_value());
-    Answer { status: error.status, message }
+    Answer { status: error.status, message, challenge: error.challenge.clone() }
 }
 
 /// A notification.

@@ -1,8 +1,11 @@
 //! HTTP responses around messages.
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
+    WWW_AUTHENTICATE,
+};
+use hyper::{Method, Response, StatusCode};
 
 use crate::body::ResponseBody;
 use crate::error::RpcError;
@@ -12,7 +15,11 @@ use crate::reply::{self, Answer};
 pub(crate) fn respond(answer: Answer) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::whole(answer.message));
     *response.status_mut() = answer.status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(challenge) = answer.challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
     response
 }
 
@@ -44,5 +51,17 @@ pub(crate) fn not_allowed(allowed: &'static str, reason: &'static str) -> Respon
 pub(crate) fn empty(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::whole(Bytes::new()));
     *response.status_mut() = status;
+    response
+}
+
+/// A document about the endpoint, which pages of all origins may read.
+pub(crate) fn document(method: &Method, text: &str) -> Response<ResponseBody> {
+    if *method != Method::GET && *method != Method::HEAD {
+        return not_allowed("GET, HEAD", "this is a document");
+    }
+    let mut response = respond(Answer::of(text.to_owned()));
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     response
 }

@@ -15,6 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Caller;
 use crate::endpoint::{Endpoint, Outcome};
 use crate::error::RpcError;
 use crate::methods::{self, Exchange};
@@ -143,6 +144,8 @@ impl Connection {
                     endpoint: Arc::clone(&self.endpoint),
                     headers: None,
                     draining: self.draining.clone(),
+                    // Whoever has started this process may use it.
+                    caller: Caller::anonymous(),
                 };
                 let pieces = match methods::dispatch(exchange, &incoming, id, true) {
                     Outcome::Stream(pieces) => pieces,
@@ -173,7 +176,7 @@ impl Connection {
     async fn take_stateful(&mut self, message: Message<'_>) {
         let Some(client) = self.client.clone() else {
             if let Message::Incoming(Incoming { id: Some(id), params, .. }) = message {
-                match stateful::introduce(&self.endpoint, self.principal(), id, params) {
+                match stateful::introduce(&self.endpoint, Caller::anonymous(), id, params) {
                     Ok((client, answer)) => {
                         self.client = Some(client);
                         self.send(answer.message).await;
@@ -205,10 +208,6 @@ impl Connection {
                 });
             }
         }
-    }
-
-    fn principal(&self) -> Arc<str> {
-        ostler_tools::Attempt::anonymous().principal
     }
 }
 

@@ -95,6 +95,7 @@ fn request(
     };
     let name = name.ok_or_else(|| RpcError::malformed(format!("`params` lacks `{member}`")))?;
     exchange.check_header("mcp-name", &name)?;
+    exchange.permit(&name)?;
     let arguments = match params.arguments {
         // A list would be read into a structure too, field by field.
         Some(arguments) if !arguments.get().starts_with('{') => {
@@ -112,7 +113,7 @@ fn request(
         bound: Bound { method, name: name.into_owned(), arguments },
         answers: answers.collect(),
         state: params.request_state.map(Cow::into_owned),
-        attempt: attempt(&meta),
+        attempt: attempt(&meta, &exchange.caller),
     };
     Ok((request, progress_token))
 }

@@ -76,7 +76,7 @@ pub(super) fn listen(
     if filter.resource_subscriptions.len() > MOST || filter.task_ids.len() > MOST {
         return Err(RpcError::invalid_params(format!("a stream is about {MOST} resources or tasks at most")));
     }
-    let attempt = attempt(&meta.unwrap_or_default());
+    let attempt = attempt(&meta.unwrap_or_default(), &exchange.caller);
     if !attempt.capabilities.tasks {
         filter.task_ids.clear();
     }

@@ -36,7 +36,7 @@ pub(super) async fn task(
     let params = params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
     let params: TaskParams<'_> = read(params)?;
     exchange.check_header("mcp-name", &params.task_id)?;
-    let attempt = attempt(&params.meta.unwrap_or_default());
+    let attempt = attempt(&params.meta.unwrap_or_default(), &exchange.caller);
     if !attempt.capabilities.tasks {
         return Err(refusal(&CallError::NeedsTasks));
     }

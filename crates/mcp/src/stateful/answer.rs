@@ -76,7 +76,7 @@ pub(crate) async fn end(endpoint: &Endpoint, client: &Client) {
 }
 
 async fn cancel(endpoint: &Endpoint, client: &Client, session: SessionId) {
-    if let Err(error) = endpoint.sessions.cancel_own(session, &client.principal).await {
+    if let Err(error) = endpoint.sessions.cancel_own(session, &client.caller.principal).await {
         tracing::warn!(%session, %error, "a call cannot be cancelled");
     }
 }
@@ -96,6 +96,6 @@ pub(super) async fn calls(endpoint: &Endpoint, client: &Client) -> Vec<SessionId
 
 /// The request that `session` answers, if it is one of `client`'s.
 async fn request_of(endpoint: &Endpoint, client: &Client, session: SessionId) -> Option<CallRequest> {
-    let follower = endpoint.sessions.follow(session, &client.principal, 0).await.ok()?;
+    let follower = endpoint.sessions.follow(session, &client.caller.principal, 0).await.ok()?;
     follower.origin().request.read().ok()
 }

@@ -70,6 +70,9 @@ async fn begin(
         CallKind::Resource => ("uri", params.uri),
     };
     let name = name.ok_or_else(|| RpcError::malformed(format!("`params` lacks `{member}`")))?;
+    if let Some(auth) = &endpoint.config.auth {
+        auth.permit(&client.caller, &name)?;
+    }
     let arguments = match params.arguments {
         Some(arguments) if !arguments.get().starts_with('{') => {
             return Err(RpcError::malformed("`arguments` is not an object"));
@@ -91,7 +94,7 @@ async fn begin(
         Reply::Failed(failure) => Ok(Handled::Answer(failed(id, kind, &failure))),
         Reply::Task(session) => {
             let streaming = endpoint.clients.streams(session);
-            let follower = endpoint.sessions.follow(session, &client.principal, 0).await;
+            let follower = endpoint.sessions.follow(session, &client.caller.principal, 0).await;
             let follower = follower.map_err(|error| not_begun(&error))?;
             let events = CallEvents::new(client, session, request, follower, streaming);
             Ok(Handled::Events(Box::new(events)))
@@ -103,7 +106,7 @@ async fn begin(
 /// What `client` does in its session, besides a call.
 pub(super) fn attempt(endpoint: &Endpoint, client: &Client) -> Attempt {
     Attempt {
-        principal: Arc::clone(&client.principal),
+        principal: Arc::clone(&client.caller.principal),
         log_level: Some(endpoint.clients.level(client.id).unwrap_or(DEFAULT_LEVEL)),
         ..Attempt::anonymous().with(client.capabilities)
     }

@@ -3,11 +3,10 @@
 //! All that has to be known of a client stands in the id of its session, sealed: an idle session takes no memory, and any process
 //! with the same keys knows it.
 
-use std::sync::Arc;
-
 use ostler_tools::{Capabilities, ClientId, Timestamp};
 
 use super::revision::Revision;
+use crate::auth::Caller;
 use crate::keys::KeyRing;
 use crate::seal::{Form, bound};
 
@@ -15,7 +14,7 @@ use crate::seal::{Form, bound};
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) id: ClientId,
-    pub(crate) principal: Arc<str>,
+    pub(crate) caller: Caller,
     pub(crate) revision: Revision,
     /// What it declared to answer.
     pub(crate) capabilities: Capabilities,
@@ -35,18 +34,18 @@ impl Client {
         plain[16] = self.revision.to_byte();
         plain[17] = to_bits(self.capabilities);
         plain[18..].copy_from_slice(&expires.as_millis().to_be_bytes());
-        keys.seal_bytes(Form::Client, &plain, &bound([&self.principal]))
+        keys.seal_bytes(Form::Client, &plain, &bound([&self.caller.principal]))
     }
 
-    /// The client that has the session `sealed`, if it is `principal`'s and not over.
-    pub(crate) fn open(keys: &KeyRing, sealed: &str, principal: &Arc<str>, now: Timestamp) -> Option<Self> {
-        let plain = keys.open_bytes(Form::Client, sealed, &bound([principal]), LONGEST)?;
+    /// The client that has the session `sealed`, if it is `caller`'s and not over.
+    pub(crate) fn open(keys: &KeyRing, sealed: &str, caller: &Caller, now: Timestamp) -> Option<Self> {
+        let plain = keys.open_bytes(Form::Client, sealed, &bound([&caller.principal]), LONGEST)?;
         let plain: [u8; SEALED] = plain.try_into().ok()?;
         let (id, rest) = plain.split_at(16);
         let expires = Timestamp::from_millis(i64::from_be_bytes(rest[2..].try_into().ok()?));
         let client = Self {
             id: ClientId::from_bytes(id.try_into().ok()?),
-            principal: Arc::clone(principal),
+            caller: caller.clone(),
             revision: Revision::from_byte(rest[0])?,
             capabilities: of_bits(rest[1]),
         };
@@ -82,7 +81,7 @@ mod tests {
     fn client() -> Client {
         Client {
             id: ClientId::unique(),
-            principal: Arc::from("ada"),
+            caller: Caller::anonymous(),
             revision: Revision::June2025,
             capabilities: Capabilities { sample: true, roots: true, ..Capabilities::default() },
         }
@@ -93,13 +92,14 @@ mod tests {
         let (keys, client) = (KeyRing::ephemeral(), client());
         let at = Timestamp::from_millis;
         let sealed = client.seal(&keys, at(1000));
-        let opened = Client::open(&keys, &sealed, &client.principal, at(999)).unwrap();
+        let opened = Client::open(&keys, &sealed, &client.caller, at(999)).unwrap();
         assert_eq!((opened.id, opened.revision), (client.id, client.revision));
         assert_eq!(opened.capabilities, client.capabilities);
-        assert!(Client::open(&keys, &sealed, &client.principal, at(1000)).is_none());
-        assert!(Client::open(&keys, &sealed, &Arc::from("eve"), at(0)).is_none());
-        assert!(Client::open(&KeyRing::ephemeral(), &sealed, &client.principal, at(0)).is_none());
-        assert!(Client::open(&keys, &sealed[1..], &client.principal, at(0)).is_none());
+        assert!(Client::open(&keys, &sealed, &client.caller, at(1000)).is_none());
+        let eve = Caller { principal: "eve".into(), ..client.caller.clone() };
+        assert!(Client::open(&keys, &sealed, &eve, at(0)).is_none());
+        assert!(Client::open(&KeyRing::ephemeral(), &sealed, &client.caller, at(0)).is_none());
+        assert!(Client::open(&keys, &sealed[1..], &client.caller, at(0)).is_none());
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! From a client's message to what it leads to, whichever way it came.
 
-use std::sync::Arc;
-
 use ostler_tools::{ClientId, Json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,6 +10,7 @@ use super::client::Client;
 use super::events::CallEvents;
 use super::methods::{CallKind, answer, declared, introduction, refused, result};
 use super::revision::Revision;
+use crate::auth::Caller;
 use crate::endpoint::Endpoint;
 use crate::error::RpcError;
 use crate::meta::{Declared, Params};
@@ -64,13 +63,13 @@ struct Initialize {
     capabilities: Declared,
 }
 
-/// Makes the acquaintance of a client, who is `principal`, by its `initialize`.
+/// Makes the acquaintance of a client, who is `caller`, by its `initialize`.
 ///
 /// # Errors
 /// It does not say what it has to.
 pub(crate) fn introduce(
     endpoint: &Endpoint,
-    principal: Arc<str>,
+    caller: Caller,
     id: &RawValue,
     params: Option<&RawValue>,
 ) -> Result<(Client, Answer), RpcError> {
@@ -78,7 +77,7 @@ pub(crate) fn introduce(
     let Initialize { protocol_version, capabilities } = read(params)?;
     let client = Client {
         id: ClientId::unique(),
-        principal,
+        caller,
         revision: Revision::negotiated(&protocol_version),
         capabilities: declared(capabilities.capabilities()),
     };

@@ -89,14 +89,14 @@ async fn last(mut events: Box<CallEvents>) -> Response<ResponseBody> {
         last = Some(event);
     }
     match last {
-        Some(Event { message, .. }) => respond(reply::Answer { status: StatusCode::OK, message }),
+        Some(Event { message, .. }) => respond(reply::Answer::of(message)),
         None => empty(StatusCode::ACCEPTED),
     }
 }
 
 fn initialize(exchange: &Exchange, id: &RawValue, params: Option<&RawValue>) -> Response<ResponseBody> {
     let endpoint = &exchange.endpoint;
-    let (client, answer) = match introduce(endpoint, exchange.principal(), id, params) {
+    let (client, answer) = match introduce(endpoint, exchange.caller.clone(), id, params) {
         Ok(introduced) => introduced,
         Err(error) => return respond(reply::error(Some(id), &error)),
     };
@@ -145,7 +145,7 @@ fn client(exchange: &Exchange) -> Result<Client, NoSession> {
     let client = session
         .to_str()
         .ok()
-        .and_then(|session| Client::open(&endpoint.keys, session, &exchange.principal(), now))
+        .and_then(|session| Client::open(&endpoint.keys, session, &exchange.caller, now))
         .filter(|client| !endpoint.clients.is_ended(client.id));
     client.ok_or(NoSession::Unknown)
 }
@@ -194,7 +194,7 @@ async fn resume(exchange: &Exchange, client: &Client, last: &str) -> Option<Call
     let EventId { session, number } = last.parse().ok()?;
     let endpoint = &exchange.endpoint;
     let streaming = endpoint.clients.streams(session);
-    let follower = endpoint.sessions.follow(session, &client.principal, number).await.ok()?;
+    let follower = endpoint.sessions.follow(session, &client.caller.principal, number).await.ok()?;
     let origin = follower.origin();
     if origin.client != client.id {
         return None;

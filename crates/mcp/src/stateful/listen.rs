@@ -85,7 +85,7 @@ async fn unanswered(endpoint: &Endpoint, client: &Client) -> VecDeque<String> {
         if endpoint.clients.is_streamed(session) {
             continue;
         }
-        let Ok(view) = endpoint.sessions.view(session, &client.principal).await else { continue };
+        let Ok(view) = endpoint.sessions.view(session, &client.caller.principal).await else { continue };
         let open = view.summary.questions.iter();
         questions.extend(open.map(|question| asked(session, question, client.revision)));
     }

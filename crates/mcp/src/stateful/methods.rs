@@ -117,12 +117,14 @@ pub(super) fn introduction(endpoint: &Endpoint, client: &Client) -> Value {
 /// The response to `id` with a result.
 pub(super) fn result(id: &RawValue, result: &Json) -> Answer {
     let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{}}}", id.get(), result.as_str());
-    Answer { status: StatusCode::OK, message }
+    Answer::of(message)
 }
 
 /// The response to `id` with an error. A status would say something about the session, or the message.
 pub(super) fn refused(id: &RawValue, error: RpcError) -> Answer {
-    reply::error(Some(id), &RpcError { status: StatusCode::OK, ..known_to_clients(error) })
+    // What takes another token is said with the status for that.
+    let status = if error.challenge.is_some() { error.status } else { StatusCode::OK };
+    reply::error(Some(id), &RpcError { status, ..known_to_clients(error) })
 }
 
 /// The response to a call that has no result.

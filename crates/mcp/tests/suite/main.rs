@@ -1,6 +1,7 @@
 //! The endpoint, as clients meet it.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod auth;
 mod conformance;
 #[path = "../../examples/conformance_server/offered/mod.rs"]
 mod offered;

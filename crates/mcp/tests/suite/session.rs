@@ -16,6 +16,8 @@ pub(crate) struct Session {
     address: SocketAddr,
     pub(crate) id: String,
     revision: String,
+    /// What is shown with every request.
+    token: Option<String>,
 }
 
 impl Session {
@@ -26,15 +28,35 @@ impl Session {
 
     /// With what the server says of itself.
     pub(crate) async fn of_revision(stage: &Stage, revision: &str, capabilities: Value) -> (Self, Value) {
+        Self::introduce(stage, revision, capabilities, None).await
+    }
+
+    /// Of somebody who shows `token`.
+    pub(crate) async fn with_token(stage: &Stage, token: &str) -> Self {
+        Self::introduce(stage, "2025-11-25", capabilities(), Some(token.to_owned())).await.0
+    }
+
+    /// The session `id`, as somebody claims it who shows `token`.
+    pub(crate) fn named(stage: &Stage, id: &str, token: &str) -> Self {
+        let (id, token) = (id.to_owned(), Some(token.to_owned()));
+        Self { address: stage.address, id, revision: "2025-11-25".into(), token }
+    }
+
+    async fn introduce(
+        stage: &Stage,
+        revision: &str,
+        capabilities: Value,
+        token: Option<String>,
+    ) -> (Self, Value) {
         let info = json!({ "name": "test", "version": "0" });
         let params = json!({ "protocolVersion": revision, "capabilities": capabilities, "clientInfo": info });
-        let reply = request("initialize", params).send(stage.address).await;
+        let reply = authorized(request("initialize", params), token.as_deref()).send(stage.address).await;
         let id = reply.head.lines().find_map(|line| line.strip_prefix("mcp-session-id: "));
         // Heads are read in lower case, which ids are not.
         let id = id.map(|lower| reply.exact(lower).to_owned()).unwrap_or_else(|| panic!("{reply:?}"));
         let introduction = reply.result();
         let revision = introduction["protocolVersion"].as_str().unwrap().to_owned();
-        (Self { address: stage.address, id, revision }, introduction)
+        (Self { address: stage.address, id, revision, token }, introduction)
     }
 
     /// The same session, at another process.
@@ -52,7 +74,8 @@ impl Session {
     }
 
     fn headers(&self, request: Request) -> Request {
-        request.header("mcp-session-id", &self.id).header("mcp-protocol-version", &self.revision)
+        let request = request.header("mcp-session-id", &self.id);
+        authorized(request.header("mcp-protocol-version", &self.revision), self.token.as_deref())
     }
 
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Reply {
@@ -92,6 +115,13 @@ impl Session {
 
     pub(crate) fn delete(&self) -> Request {
         Request { verb: "DELETE", ..self.request("", json!({})).body("") }
+    }
+}
+
+fn authorized(request: Request, token: Option<&str>) -> Request {
+    match token {
+        Some(token) => request.header("authorization", &format!("Bearer {token}")),
+        None => request,
     }
 }
 
