@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod auth;
 mod bounds;
 mod builtin;
 mod certificate;
@@ -58,6 +59,7 @@ mod visit;
 mod words;
 
 pub use admin::Admin;
+pub use auth::{Auth, Identifier, Jwks, Scope, ToolScopes};
 pub use bounds::Bounds;
 pub use builtin::Builtins;
 pub use command::Ready;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ostler_net::{Address, HostName};
 
+use crate::auth::Auth;
 use crate::bounds::Bounds;
 use crate::section::section;
 use crate::setting::choice;
@@ -11,7 +12,8 @@ use crate::setting::choice;
 section! {
     /// The endpoint of the Model Context Protocol, at the path `/mcp` of a listener of its own.
     pub struct Mcp {
-        /// Where to listen: one address or a list of them, loopback addresses or Unix sockets only. Without any there is no endpoint.
+        /// Where to listen: one address or a list of them. Without any there is no endpoint. Other addresses than those of loopback need
+        /// an `issuer` in `[mcp.auth]`.
         listen: Vec<Address> = [], from 0 to 16;
 
         /// The tools that are offered, by the names of their sets.
@@ -28,7 +30,7 @@ section! {
         heartbeat: Duration = "15s", from "10ms" to "1h";
 
         /// How long the session of a client is good for, in the revisions of the protocol that have such. It takes no memory.
-        session_ttl: Duration = "30d", from "1m" to "365d";
+        session_ttl: Duration = "30d", from "1s" to "365d";
 
         /// How long a client of such a revision is kept at a stream before it is asked to come back for the rest, if it knows how.
         stream_hold: Duration = "5m", from "10ms" to "1d";
@@ -50,6 +52,9 @@ section! {
 
         /// What it allows its clients.
         bounds: Bounds;
+
+        /// Who may use it.
+        auth: Auth;
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ostler_net::{Address, HostPattern};
 
+use crate::auth::{Auth, Jwks};
 use crate::command::{Ready, placeholders};
 use crate::pool::Pool;
 use crate::problem::Problem;
@@ -202,6 +203,13 @@ pub(crate) fn store(store: &mut Store, directory: &Path) {
         *path = join(directory, std::mem::take(path));
     }
     store.directory = store.directory.take().map(|path| join(directory, path));
+}
+
+/// Where keys are, if they are in a file.
+pub(crate) fn jwks(auth: &mut Auth, directory: &Path) {
+    if let Some(Jwks::File(path)) = &mut auth.jwks {
+        *path = join(directory, std::mem::take(path));
+    }
 }
 
 fn join(directory: &Path, path: PathBuf) -> PathBuf {

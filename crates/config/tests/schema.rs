@@ -68,6 +68,17 @@ fn document(key: &Key, value: &Value) -> Value {
     if name == "tls_listen" && *value != json!([]) {
         return json!({ "switchboard": table, "certificate": [certificate()] });
     }
+    if above == ["mcp", "auth"] && ["issuer", "audience", "jwks", "scopes", "tools"].contains(&name.as_str())
+    {
+        let is_nothing = [json!([]), json!({})].contains(value);
+        for (name, value) in
+            [("issuer", "https://a.example"), ("audience", "https://b.example"), ("jwks", "c.json")]
+        {
+            if !is_nothing {
+                table.entry(name).or_insert_with(|| value.into());
+            }
+        }
+    }
     if name == "default_host" {
         return json!({ "switchboard": table, "server": [{ "host": value, "builtin": "echo" }] });
     }

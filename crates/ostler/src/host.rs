@@ -13,6 +13,7 @@ use ostler_http::{
     EventCounts, Http2Config, Observer, ServeError, ServerConfig, ServerHandle, Tracing, Workers,
     WorkersConfig,
 };
+use ostler_mcp::AuthError;
 use ostler_net::{Address, Listener};
 use ostler_pool::{Backoff, Breaker, Pool, PoolConfig};
 use ostler_process::{GuardProgram, Launcher, LauncherConfig, PortRange};
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Overseen};
 use crate::data::{Data, DataError};
-use crate::mcp::Mcp;
+use crate::mcp::{self, Mcp};
 use crate::replace::{Estate, Program};
 use crate::servers::{CommandError, Servers};
 use crate::sockets::{Purpose, Sockets, SocketsError};
@@ -107,6 +108,9 @@ pub enum HostError {
     /// What is kept on disk cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Access tokens cannot be checked.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// Processes cannot be started here.
     #[error(transparent)]
     Launcher(#[from] ScopeError),
@@ -227,7 +231,8 @@ async fn start_mcp(
     let in_charge = !successor;
     let storage = Arc::clone(&data.storage);
     let keys = data.keys.clone();
-    let mcp = Mcp::start(&scope, listeners, config, storage, keys, in_charge, opening)?;
+    let endpoint = mcp::endpoint_config(config).await?;
+    let mcp = Mcp::start(&scope, listeners, config, endpoint, storage, keys, in_charge, opening)?;
     if let (Some(database), true) = (data.database.clone(), successor) {
         let sessions = mcp.sessions().clone();
         drop(scope.spawn("take charge", async move {

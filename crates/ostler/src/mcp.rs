@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use ostler_config::{Config, ToolSet};
+use hyper::Uri;
+use ostler_config::{Auth, Config, Jwks, Scope as TokenScope, ToolSet};
 use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
-use ostler_mcp::{Endpoint, EndpointConfig, KeyRing};
+use ostler_mcp::{AuthConfig, AuthError, Authorizer, Endpoint, EndpointConfig, JwksSource, KeyRing};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Scope};
 use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, Tools};
@@ -22,17 +23,19 @@ pub struct Mcp {
 
 impl Mcp {
     /// Serves the tools that `config` names on `listeners`, journaled in `storage`.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the host's")]
     pub(crate) fn start(
         scope: &Scope,
         listeners: Vec<Listener>,
         config: &Config,
+        endpoint: EndpointConfig,
         storage: Arc<dyn JournalStorage>,
         keys: KeyRing,
         in_charge: bool,
         opening: &CancellationToken,
     ) -> Result<Self, ServeError> {
         let sessions = sessions(scope, config, storage, in_charge)?;
-        let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, endpoint_config(config)));
+        let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, endpoint));
         let mut servers = Vec::new();
         for listener in listeners {
             let name = format!("mcp {}", listener.address());
@@ -76,7 +79,7 @@ impl Mcp {
 /// An endpoint of the tools that `config` names whose sessions end with the process.
 pub(crate) fn in_memory(scope: &Scope, config: &Config) -> Result<Endpoint, Closed> {
     let sessions = sessions(scope, config, Arc::new(MemoryStorage::new()), true)?;
-    Ok(Endpoint::new(sessions, KeyRing::ephemeral(), endpoint_config(config)))
+    Ok(Endpoint::new(sessions, KeyRing::ephemeral(), bounds_of(config)))
 }
 
 /// The sessions of the tools that `config` names.
@@ -116,10 +119,41 @@ fn sessions_config(config: &Config) -> SessionsConfig {
     }
 }
 
-fn endpoint_config(config: &Config) -> EndpointConfig {
+/// What the endpoint is to do. Keys of an authorization server that are in a file are read.
+pub(crate) async fn endpoint_config(config: &Config) -> Result<EndpointConfig, AuthError> {
+    let auth = match auth_config(&config.mcp.auth) {
+        Some(auth) => Some(Arc::new(Authorizer::open(auth).await?)),
+        None => None,
+    };
+    Ok(EndpointConfig { auth, ..bounds_of(config) })
+}
+
+/// What tokens are checked by; None if nobody is asked for one. The configuration has all of it or nothing.
+fn auth_config(auth: &Auth) -> Option<AuthConfig> {
+    let (issuer, audience) = (auth.issuer.as_ref()?, auth.audience.as_ref()?);
+    let names = |scopes: &[TokenScope]| scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    Some(AuthConfig {
+        issuer: issuer.as_str().to_owned(),
+        audience: audience.as_str().to_owned(),
+        jwks: match auth.jwks.as_ref()? {
+            Jwks::File(path) => JwksSource::File(path.clone()),
+            Jwks::Url(url) => JwksSource::Url(url.clone()),
+        },
+        skew: auth.skew,
+        scopes: names(&auth.scopes),
+        tools: auth.tools.0.iter().map(|(name, scopes)| (name.clone(), names(scopes))).collect(),
+    })
+}
+
+fn bounds_of(config: &Config) -> EndpointConfig {
     let mcp = &config.mcp;
+    // Whoever shows a token for it knows it by that name.
+    let audience = mcp.auth.audience.as_ref().and_then(|audience| {
+        let uri: Uri = audience.as_str().parse().ok()?;
+        uri.host().map(str::to_ascii_lowercase)
+    });
     EndpointConfig {
-        hosts: mcp.allowed_hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+        hosts: mcp.allowed_hosts.iter().map(|host| host.as_str().to_owned()).chain(audience).collect(),
         list_ttl: mcp.list_ttl,
         state_ttl: config.tools.ttl,
         heartbeat: mcp.heartbeat,

@@ -30,11 +30,14 @@ pub(super) fn check(config: &Config, rules: &[Rule], report: &mut Report) {
         "whoever reaches the admin API can stop every server, and this version asks nobody who they are",
         report,
     );
-    loopback_only(
-        &mcp,
-        "whoever reaches the endpoint can call every tool, and this version asks nobody who they are",
-        report,
-    );
+    if config.mcp.auth.issuer.is_none() && report.sound(&["mcp.auth.issuer"]) {
+        loopback_only(
+            &mcp,
+            "whoever reaches the endpoint can call every tool, and without an `issuer` in [mcp.auth] nobody asks who they are",
+            report,
+        );
+    }
+    auth(config, report);
     none(config, report);
     certificates(config, report);
     let all: Vec<_> = public.into_iter().chain(encrypted).chain(admin).chain(mcp).collect();
@@ -86,6 +89,26 @@ fn certificates(config: &Config, report: &mut Report) {
         problem.help(format!("set `{KEY}`, such as tls_listen = \"0.0.0.0:443\", or remove the certificate"))
     };
     report.add(problem);
+}
+
+/// Tokens are checked by all that there is to check, or not at all.
+fn auth(config: &Config, report: &mut Report) {
+    let auth = &config.mcp.auth;
+    let keys = [
+        ("mcp.auth.issuer", auth.issuer.is_some(), "issuer = \"https://login.example\""),
+        ("mcp.auth.audience", auth.audience.is_some(), "audience = \"https://mcp.example/mcp\""),
+        ("mcp.auth.jwks", auth.jwks.is_some(), "jwks = \"https://login.example/keys\""),
+    ];
+    let others = [("mcp.auth.scopes", auth.scopes.is_empty()), ("mcp.auth.tools", auth.tools.0.is_empty())];
+    let set = keys.iter().filter(|(_, set, _)| *set).map(|(key, ..)| *key);
+    let others = others.into_iter().filter(|(_, is_empty)| !is_empty).map(|(key, _)| key);
+    let set: Vec<_> = set.chain(others).collect();
+    let Some(first) = set.first().filter(|_| report.sound(&keys.map(|(key, ..)| key))) else { return };
+    for (key, _, example) in keys.iter().filter(|(_, set, _)| !set) {
+        let problem = Problem::new(*key, format!("`{key}` is missing"));
+        let problem = at(problem, first, "this takes it", report);
+        report.add(problem.help(format!("add {example}")));
+    }
 }
 
 fn loopback_only(listeners: &[Listener<'_>], reason: &str, report: &mut Report) {
