@@ -150,6 +150,7 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
     }
     resolve::store(&mut store, directory);
     resolve::jwks(&mut mcp.auth, directory);
+    mcp.audit = mcp.audit.take().map(|path| resolve::join(directory, path));
     let rules: Vec<_> = server
         .into_iter()
         .enumerate()

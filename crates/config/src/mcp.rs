@@ -1,5 +1,6 @@
 //! `[mcp]`: the endpoint of the Model Context Protocol.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ostler_net::{Address, HostName};
@@ -49,6 +50,10 @@ section! {
 
         /// How long calls may go on when Ostler ends.
         drain_timeout: Duration = "10s", from "0s" to "1d";
+
+        /// A file that every call is recorded in, one JSON object a line: who called what, the SHA-256 of the arguments, what came of
+        /// it. A relative path begins at the directory of the configuration file. Without it nothing is recorded.
+        audit: Option<PathBuf>;
 
         /// What it allows its clients.
         bounds: Bounds;

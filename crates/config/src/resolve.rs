@@ -212,6 +212,6 @@ pub(crate) fn jwks(auth: &mut Auth, directory: &Path) {
     }
 }
 
-fn join(directory: &Path, path: PathBuf) -> PathBuf {
+pub(crate) fn join(directory: &Path, path: PathBuf) -> PathBuf {
     if directory.as_os_str().is_empty() { path } else { directory.join(path) }
 }

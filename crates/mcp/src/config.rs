@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Authorizer;
+use crate::{Audit, Authorizer};
 
 /// What an endpoint is called, and its bounds.
 #[derive(Debug, Clone)]
 pub struct EndpointConfig {
     /// Who may use it; None if everybody may who can reach it.
     pub auth: Option<Arc<Authorizer>>,
+    /// Where calls are recorded, if they are.
+    pub audit: Option<Audit>,
     /// The path that it answers at.
     pub path: String,
     /// The name of the server, for clients.
@@ -45,6 +47,7 @@ impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
             auth: None,
+            audit: None,
             path: "/mcp".into(),
             name: "ostler".into(),
             version: env!("CARGO_PKG_VERSION").into(),

@@ -24,6 +24,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod audit;
 mod auth;
 mod body;
 mod config;
@@ -43,6 +44,7 @@ mod stdio;
 mod stream;
 mod wire;
 
+pub use audit::{Audit, AuditWriter};
 pub use auth::{AuthConfig, AuthError, Authorizer, JwksError, JwksSource};
 pub use body::ResponseBody;
 pub use config::EndpointConfig;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,14 @@ pub enum HostError {
     /// Access tokens cannot be checked.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// Calls cannot be recorded.
+    #[error("the audit log {} (`mcp.audit`) cannot be written", path.display())]
+    Audit {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Processes cannot be started here.
     #[error(transparent)]
     Launcher(#[from] ScopeError),
@@ -231,7 +240,7 @@ async fn start_mcp(
     let in_charge = !successor;
     let storage = Arc::clone(&data.storage);
     let keys = data.keys.clone();
-    let endpoint = mcp::endpoint_config(config).await?;
+    let endpoint = mcp::endpoint_config(&scope, config).await?;
     let mcp = Mcp::start(&scope, listeners, config, endpoint, storage, keys, in_charge, opening)?;
     if let (Some(database), true) = (data.database.clone(), successor) {
         let sessions = mcp.sessions().clone();

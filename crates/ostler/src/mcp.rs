@@ -5,13 +5,14 @@ use std::sync::Arc;
 use hyper::Uri;
 use ostler_config::{Auth, Config, Jwks, Scope as TokenScope, ToolSet};
 use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
-use ostler_mcp::{AuthConfig, AuthError, Authorizer, Endpoint, EndpointConfig, JwksSource, KeyRing};
+use ostler_mcp::{Audit, AuthConfig, Authorizer, Endpoint, EndpointConfig, JwksSource, KeyRing};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Scope};
 use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, Tools};
 use tokio_util::sync::CancellationToken;
 
 use crate::demo;
+use crate::host::HostError;
 
 /// The running endpoint.
 #[derive(Clone, Debug)]
@@ -120,12 +121,30 @@ fn sessions_config(config: &Config) -> SessionsConfig {
 }
 
 /// What the endpoint is to do. Keys of an authorization server that are in a file are read.
-pub(crate) async fn endpoint_config(config: &Config) -> Result<EndpointConfig, AuthError> {
+pub(crate) async fn endpoint_config(scope: &Scope, config: &Config) -> Result<EndpointConfig, HostError> {
     let auth = match auth_config(&config.mcp.auth) {
         Some(auth) => Some(Arc::new(Authorizer::open(auth).await?)),
         None => None,
     };
-    Ok(EndpointConfig { auth, ..bounds_of(config) })
+    let audit = match &config.mcp.audit {
+        Some(path) => {
+            let opened = Audit::open(path).await;
+            let (audit, writer) = opened.map_err(|source| HostError::Audit { path: path.clone(), source })?;
+            let stop = CancellationToken::new();
+            let stopped = stop.clone();
+            let writing = tokio::spawn(async move { writer.run(stopped.cancelled()).await });
+            // What was made before is ended after: the last call is over when the last line is written.
+            scope.ensure("audit", |_| async move {
+                stop.cancel();
+                // It has nothing to fail with.
+                let _ = writing.await;
+                Ok::<_, Closed>(())
+            })?;
+            Some(audit)
+        }
+        None => None,
+    };
+    Ok(EndpointConfig { auth, audit, ..bounds_of(config) })
 }
 
 /// What tokens are checked by; None if nobody is asked for one. The configuration has all of it or nothing.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::{Exchange, Method, attempt, check, no_meta, read, tasks};
+use crate::audit::Recording;
 use crate::endpoint::{Endpoint, Outcome};
 use crate::error::RpcError;
 use crate::headers;
@@ -126,20 +127,39 @@ async fn answer(endpoint: Arc<Endpoint>, request: Request) -> Answer {
 
 async fn answer_call(endpoint: &Endpoint, request: Request) -> Result<Answer, RpcError> {
     let Request { id, kind, bound, answers, state, attempt } = request;
+    let recording = Recording::begin(
+        endpoint.config.audit.as_ref(),
+        &attempt.principal,
+        bound.method.name(),
+        &bound.name,
+        &bound.arguments,
+        attempt.trace.clone(),
+    );
     let call = Call::new(kind, bound.name.clone(), bound.arguments.clone());
     let (sessions, capabilities) = (&endpoint.sessions, attempt.capabilities);
     let principal = Arc::clone(&attempt.principal);
     let reply = match state {
-        None => sessions.call(call.answers(answers), attempt).await,
+        None => {
+            let reply = sessions.call(call.answers(answers), attempt).await;
+            reply.map_err(|error| refusal(&error))
+        }
         Some(state) => {
             let now = sessions.clock().now();
-            let state = endpoint.keys.open(&state, bound.binding(&principal), now);
-            let RequestState { session, round, .. } =
-                state.map_err(|error| RpcError::invalid_params(error.to_string()))?;
-            sessions.answer(SessionAnswer { session, round, call: Some(call), answers }, attempt).await
+            match endpoint.keys.open(&state, bound.binding(&principal), now) {
+                Ok(RequestState { session, round, .. }) => {
+                    let answer = SessionAnswer { session, round, call: Some(call), answers };
+                    sessions.answer(answer, attempt).await.map_err(|error| refusal(&error))
+                }
+                Err(error) => Err(RpcError::invalid_params(error.to_string())),
+            }
         }
     };
-    match reply.map_err(|error| refusal(&error))? {
+    match (recording, &reply) {
+        (Some(recording), Ok(reply)) => recording.replied(reply),
+        (Some(recording), Err(error)) => recording.refused(error),
+        (None, _) => {}
+    }
+    match reply? {
         Reply::Done(result) if kind == CallableKind::Resource => {
             Ok(endpoint.results.answer(&id, "complete", &not_to_be_kept(&result)))
         }

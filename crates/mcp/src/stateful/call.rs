@@ -12,6 +12,7 @@ use super::client::Client;
 use super::events::{CallEvents, CallRequest};
 use super::handle::Handled;
 use super::methods::{CallKind, failed, not_begun, refused, result};
+use crate::audit::Recording;
 use crate::endpoint::Endpoint;
 use crate::error::RpcError;
 use crate::methods::read;
@@ -88,8 +89,22 @@ async fn begin(
         trace: params.meta.traceparent.as_deref().and_then(crate::methods::trace),
         ..attempt(endpoint, client)
     };
+    let recording = Recording::begin(
+        endpoint.config.audit.as_ref(),
+        &client.caller.principal,
+        kind.method(),
+        &name,
+        &arguments,
+        attempt.trace.clone(),
+    );
     let call = Call::new(kind.callable(), name, arguments).of(origin);
-    match endpoint.sessions.launch(call, attempt).await.map_err(|error| not_begun(&error))? {
+    let reply = endpoint.sessions.launch(call, attempt).await.map_err(|error| not_begun(&error));
+    match (recording, &reply) {
+        (Some(recording), Ok(reply)) => recording.replied(reply),
+        (Some(recording), Err(error)) => recording.refused(error),
+        (None, _) => {}
+    }
+    match reply? {
         Reply::Done(output) => Ok(Handled::Answer(result(id, &output))),
         Reply::Failed(failure) => Ok(Handled::Answer(failed(id, kind, &failure))),
         Reply::Task(session) => {

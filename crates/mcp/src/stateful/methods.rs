@@ -32,6 +32,15 @@ impl CallKind {
         }
     }
 
+    /// By which it is called.
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::Tool => "tools/call",
+            Self::Prompt => "prompts/get",
+            Self::Resource => "resources/read",
+        }
+    }
+
     pub(super) const fn callable(self) -> CallableKind {
         match self {
             Self::Tool => CallableKind::Tool,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use ostler_mcp::{AuthConfig, Authorizer, EndpointConfig, JwksSource, KeyRing};
+use ostler_mcp::{Audit, AuthConfig, Authorizer, EndpointConfig, JwksSource, KeyRing};
 use ostler_tools::MemoryStorage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -362,4 +362,45 @@ async fn without_any_key_nobody_is_refused_for_good() {
     let reply = with(&stage, call("test_simple_text"), &Key::es256("one").sign(&claims(json!({})))).await;
     assert_eq!(reply.status, 503, "{reply:?}");
     stage.close().await;
+}
+
+#[tokio::test]
+async fn every_call_is_recorded_with_who_made_it_and_what_came_of_it() {
+    let (folder, key) = (TempDir::new().unwrap(), Key::es256("one"));
+    let path = folder.path().join("audit.jsonl");
+    let (audit, writer) = Audit::open(&path).await.unwrap();
+    let auth = Authorizer::open(config(JwksSource::File(file(&folder, &[&key])))).await.unwrap();
+    let settings = EndpointConfig {
+        auth: Some(Arc::new(auth)),
+        audit: Some(audit.clone()),
+        ..EndpointConfig::default()
+    };
+    let stage = Stage::with(MemoryStorage::new(), KeyRing::ephemeral(), settings).await;
+    let token = key.sign(&claims(json!({ "scope": "mcp errors" })));
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = json!({ "name": "test_simple_text", "arguments": {}, "_meta": { "traceparent": trace } });
+    with(&stage, Request::new("tools/call", traced), &token).await;
+    with(&stage, call("test_error_handling"), &token).await;
+    with(&stage, call("test_input_required_result_elicitation"), &token).await;
+    with(&stage, call("nothing"), &token).await;
+    let session = Session::with_token(&stage, &token).await;
+    session.ask("tools/call", json!({ "name": "test_simple_text" })).await;
+    stage.close().await;
+    writer.run(std::future::ready(())).await;
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["completed", "tool_error", "input_required", "refused", "completed"]);
+    for line in &lines {
+        assert_eq!(line["principal"], format!("{ISSUER}#ada"));
+        assert_eq!(line["method"], "tools/call");
+        // Of `{}`.
+        let digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        assert_eq!(line["arguments"], digest);
+        assert!(line["at"].as_str().unwrap().ends_with('Z') && line["ms"].is_u64(), "{line}");
+    }
+    assert_eq!((&lines[0]["name"], &lines[0]["trace"]), (&json!("test_simple_text"), &json!(trace)));
+    assert!(lines[2]["session"].is_string() && lines[3]["error"].is_string(), "{text}");
+    assert_eq!(audit.lost(), 0);
 }

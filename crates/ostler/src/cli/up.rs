@@ -212,6 +212,7 @@ fn explain(error: &ScopeError) -> Failure {
         ),
         HostError::Data(_) => failure.help("`[store]` says where it is, and with `url = \"memory:\"` nothing is kept"),
         HostError::Auth(_) => failure.help("see [mcp.auth]"),
+        HostError::Audit { .. } => failure.help("`mcp.audit` says where it is"),
         HostError::Certificate(_)
         | HostError::Command(_)
         | HostError::Launcher(_)
