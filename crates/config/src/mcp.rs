@@ -8,7 +8,7 @@ use ostler_net::{Address, HostName};
 use crate::auth::Auth;
 use crate::bounds::Bounds;
 use crate::section::section;
-use crate::setting::choice;
+use crate::setting::{Limit, choice};
 
 section! {
     /// The endpoint of the Model Context Protocol, at the path `/mcp` of a listener of its own.
@@ -54,6 +54,14 @@ section! {
         /// A file that every call is recorded in, one JSON object a line: who called what, the SHA-256 of the arguments, what came of
         /// it. A relative path begins at the directory of the configuration file. Without it nothing is recorded.
         audit: Option<PathBuf>;
+
+        /// How many requests a second one principal may send, or `"never"` for no bound; the next one is answered 429. Without tokens all
+        /// are one principal.
+        max_requests_per_second: Limit<u32> = "never", from 1 to 1_000_000;
+
+        /// How many requests and streams of one principal are answered at the same time, or `"never"` for no bound of its own; the next
+        /// one is answered 429.
+        max_concurrent: Limit<u32> = "never", from 1 to 1_000_000;
 
         /// What it allows its clients.
         bounds: Bounds;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Audit, Authorizer};
+use crate::{Audit, Authorizer, Limits};
 
 /// What an endpoint is called, and its bounds.
 #[derive(Debug, Clone)]
 pub struct EndpointConfig {
     /// Who may use it; None if everybody may who can reach it.
     pub auth: Option<Arc<Authorizer>>,
+    /// What one principal may ask.
+    pub limits: Limits,
     /// Where calls are recorded, if they are.
     pub audit: Option<Audit>,
     /// The path that it answers at.
@@ -47,6 +49,7 @@ impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
             auth: None,
+            limits: Limits::default(),
             audit: None,
             path: "/mcp".into(),
             name: "ostler".into(),

@@ -20,6 +20,7 @@ use crate::auth::{Caller, Metadata};
 use crate::body::ResponseBody;
 use crate::error::RpcError;
 use crate::keys::KeyRing;
+use crate::limits::Meter;
 use crate::methods::{self, Exchange};
 use crate::reply::{self, Answer, Results};
 use crate::response::{document, empty, plain, respond, stream};
@@ -35,6 +36,7 @@ pub struct Endpoint {
     pub(crate) keys: KeyRing,
     pub(crate) config: EndpointConfig,
     pub(crate) results: Results,
+    meter: Meter,
     /// What there is of clients with sessions.
     pub(crate) clients: Clients,
 }
@@ -52,7 +54,8 @@ impl Endpoint {
     #[must_use]
     pub fn new(sessions: Sessions, keys: KeyRing, config: EndpointConfig) -> Self {
         let results = Results::new(&config);
-        Self { sessions, keys, config, results, clients: Clients::default() }
+        let meter = Meter::new(config.limits);
+        Self { sessions, keys, config, results, meter, clients: Clients::default() }
     }
 
     /// The sessions behind it.
@@ -109,12 +112,17 @@ impl Endpoint {
                 Err(error) => return respond(reply::error(None, &error)),
             },
         };
+        let admitted = match self.meter.admit(&caller.principal) {
+            Ok(admitted) => admitted,
+            Err(error) => return respond(reply::error(None, &error)),
+        };
         let exchange = Exchange { endpoint: Arc::clone(self), headers: Some(head.headers), draining, caller };
-        if head.method == Method::POST {
+        let response = if head.method == Method::POST {
             self.post(exchange, body).await
         } else {
             stateful::without_message(&exchange, &head.method).await
-        }
+        };
+        response.map(|body| body.counted(admitted))
     }
 
     async fn post(&self, exchange: Exchange, body: RequestBody) -> Response<ResponseBody> {

@@ -1,5 +1,7 @@
 //! Errors as the protocol has them.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -10,8 +12,17 @@ pub(crate) struct RpcError {
     pub(crate) message: String,
     pub(crate) data: Option<Box<Value>>,
     pub(crate) status: StatusCode,
-    /// What whoever asks would have to show, for the field `WWW-Authenticate`.
-    pub(crate) challenge: Option<Box<str>>,
+    /// What is said besides to whoever asks, in a field of the header.
+    pub(crate) hint: Option<Hint>,
+}
+
+/// What is said in a field of the header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// `WWW-Authenticate`
+    Authenticate(Box<str>),
+    /// `Retry-After`, in seconds.
+    RetryAfter(u64),
 }
 
 impl RpcError {
@@ -69,13 +80,20 @@ impl RpcError {
         self
     }
 
+    /// With what whoever asks would have to show.
     pub(crate) fn challenging(mut self, challenge: String) -> Self {
-        self.challenge = Some(challenge.into());
+        self.hint = Some(Hint::Authenticate(challenge.into()));
+        self
+    }
+
+    /// With when to try again.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.hint = Some(Hint::RetryAfter(wait.as_secs() + 1));
         self
     }
 
     fn at(status: StatusCode, code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None, status, challenge: None }
+        Self { code, message: message.into(), data: None, status, hint: None }
     }
 
     /// As the member `error` of a response, or of a task that has failed.

@@ -32,6 +32,7 @@ mod endpoint;
 mod error;
 mod headers;
 mod keys;
+mod limits;
 mod meta;
 mod methods;
 mod origin;
@@ -50,6 +51,7 @@ pub use body::ResponseBody;
 pub use config::EndpointConfig;
 pub use endpoint::Endpoint;
 pub use keys::{KeyError, KeyRing};
+pub use limits::Limits;
 
 /// The revision of the protocol that this endpoint speaks.
 pub const PROTOCOL_VERSION: &str = "2026-07-28";

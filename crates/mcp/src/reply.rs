@@ -6,21 +6,21 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::EndpointConfig;
-use crate::error::RpcError;
+use crate::error::{Hint, RpcError};
 
 /// What a request is answered with: a whole message, and the status if it goes out alone.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
-    /// For the field `WWW-Authenticate`.
-    pub(crate) challenge: Option<Box<str>>,
+    /// What is said in the header.
+    pub(crate) hint: Option<Hint>,
 }
 
 impl Answer {
     /// A message that says all there is to say.
     pub(crate) const fn of(message: String) -> Self {
-        Self { status: StatusCode::OK, message, challenge: None }
+        Self { status: StatusCode::OK, message, hint: None }
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn error(id: Option<&RawValue>, error: &RpcError) -> Answer {
     // The protocol's schema knows no id that is null.
     let id = id.map(|id| format!("\"id\":{},", id.get())).unwrap_or_default();
     let message = format!("{{\"jsonrpc\":\"2.0\",{id}\"error\":{}}}", error.to_value());
-    Answer { status: error.status, message, challenge: error.challenge.clone() }
+    Answer { status: error.status, message, hint: error.hint.clone() }
 }
 
 /// A notification.

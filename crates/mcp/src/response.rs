@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
 use hyper::{Method, Response, StatusCode};
 
 use crate::body::ResponseBody;
-use crate::error::RpcError;
+use crate::error::{Hint, RpcError};
 use crate::reply::{self, Answer};
 
 /// One message.
@@ -17,8 +17,17 @@ pub(crate) fn respond(answer: Answer) -> Response<ResponseBody> {
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(challenge) = answer.challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
-        headers.insert(WWW_AUTHENTICATE, challenge);
+    match answer.hint {
+        Some(Hint::Authenticate(challenge)) => {
+            // Made of what the configuration and this program say, which is text.
+            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        Some(Hint::RetryAfter(seconds)) => {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        None => {}
     }
     response
 }

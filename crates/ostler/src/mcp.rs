@@ -1,11 +1,12 @@
 //! The endpoint of the Model Context Protocol, and the sessions behind it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hyper::Uri;
 use ostler_config::{Auth, Config, Jwks, Scope as TokenScope, ToolSet};
 use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
-use ostler_mcp::{Audit, AuthConfig, Authorizer, Endpoint, EndpointConfig, JwksSource, KeyRing};
+use ostler_mcp::{Audit, AuthConfig, Authorizer, Endpoint, EndpointConfig, JwksSource, KeyRing, Limits};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Scope};
 use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, Tools};
@@ -173,6 +174,10 @@ fn bounds_of(config: &Config) -> EndpointConfig {
     });
     EndpointConfig {
         hosts: mcp.allowed_hosts.iter().map(|host| host.as_str().to_owned()).chain(audience).collect(),
+        limits: Limits {
+            requests_per_second: mcp.max_requests_per_second.value().and_then(NonZeroU32::new),
+            concurrent: mcp.max_concurrent.value().and_then(NonZeroU32::new),
+        },
         list_ttl: mcp.list_ttl,
         state_ttl: config.tools.ttl,
         heartbeat: mcp.heartbeat,

@@ -132,7 +132,7 @@ pub(super) fn result(id: &RawValue, result: &Json) -> Answer {
 /// The response to `id` with an error. A status would say something about the session, or the message.
 pub(super) fn refused(id: &RawValue, error: RpcError) -> Answer {
     // What takes another token is said with the status for that.
-    let status = if error.challenge.is_some() { error.status } else { StatusCode::OK };
+    let status = if error.hint.is_some() { error.status } else { StatusCode::OK };
     reply::error(Some(id), &RpcError { status, ..known_to_clients(error) })
 }
 

@@ -1,6 +1,7 @@
 //! Who may use the endpoint, and what becomes of everybody else.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use ostler_mcp::{Audit, AuthConfig, Authorizer, EndpointConfig, JwksSource, KeyRing};
+use ostler_mcp::{Audit, AuthConfig, Authorizer, EndpointConfig, JwksSource, KeyRing, Limits};
 use ostler_tools::MemoryStorage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -403,4 +404,41 @@ async fn every_call_is_recorded_with_who_made_it_and_what_came_of_it() {
     assert_eq!((&lines[0]["name"], &lines[0]["trace"]), (&json!("test_simple_text"), &json!(trace)));
     assert!(lines[2]["session"].is_string() && lines[3]["error"].is_string(), "{text}");
     assert_eq!(audit.lost(), 0);
+}
+
+#[tokio::test]
+async fn one_principal_cannot_have_it_all() {
+    let (folder, key) = (TempDir::new().unwrap(), Key::es256("one"));
+    let auth = Authorizer::open(config(JwksSource::File(file(&folder, &[&key])))).await.unwrap();
+    let limits = Limits { requests_per_second: NonZeroU32::new(3), concurrent: None };
+    let settings = EndpointConfig { auth: Some(Arc::new(auth)), limits, ..EndpointConfig::default() };
+    let stage = Stage::with(MemoryStorage::new(), KeyRing::ephemeral(), settings.clone()).await;
+    let ada = key.sign(&claims(json!({})));
+    let eve = key.sign(&claims(json!({ "sub": "eve" })));
+    let mut refused = None;
+    for _ in 0..100 {
+        let reply = with(&stage, call("test_simple_text"), &ada).await;
+        if reply.status == 429 {
+            refused = Some(reply);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert!(refused.head.contains("retry-after: 1"), "{refused:?}");
+    assert_eq!(refused.code(), -32603);
+    assert_eq!(with(&stage, call("test_simple_text"), &eve).await.status, 200);
+    stage.close().await;
+
+    let limits = Limits { requests_per_second: None, concurrent: NonZeroU32::new(1) };
+    let settings = EndpointConfig { limits, ..settings };
+    let stage = Stage::with(MemoryStorage::new(), KeyRing::ephemeral(), settings).await;
+    let session = Session::with_token(&stage, &ada).await;
+    let mut listening = session.listen().await;
+    listening.event().await;
+    assert_eq!(with(&stage, call("test_simple_text"), &ada).await.status, 429);
+    assert_eq!(with(&stage, call("test_simple_text"), &eve).await.status, 200);
+    drop(listening);
+    // The server hears of it soon.
+    while with(&stage, call("test_simple_text"), &ada).await.status != 200 {}
+    stage.close().await;
 }
