@@ -1,8 +1,10 @@
-//! The Model Context Protocol over HTTP: one endpoint for durable tools.
+//! The Model Context Protocol: one endpoint for durable tools, over HTTP and over standard streams.
 //!
-//! An [`Endpoint`] speaks revision [2026-07-28](https://modelcontextprotocol.io/specification/2026-07-28): every request stands for
-//! itself. What a tool asks goes out as the result of the call, together with a sealed `requestState`; the client repeats the call
-//! with its answers, and the tool goes on where it was.
+//! An [`Endpoint`] speaks revision [2026-07-28](https://modelcontextprotocol.io/specification/2026-07-28), in which every request
+//! stands for itself: what a tool asks goes out as the result of the call, together with a sealed `requestState`; the client repeats
+//! the call with its answers, and the tool goes on where it was. To clients of
+//! [2025-11-25](https://modelcontextprotocol.io/specification/2025-11-25) and before it has sessions: what a tool asks goes out on
+//! the stream of the call, which is resumed by whoever comes back with the id of the last event. Each request says which era it is of.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -53,5 +55,5 @@ pub use endpoint::Endpoint;
 pub use keys::{KeyError, KeyRing};
 pub use limits::Limits;
 
-/// The revision of the protocol that this endpoint speaks.
+/// The newest revision of the protocol that is spoken here.
 pub const PROTOCOL_VERSION: &str = "2026-07-28";
