@@ -13,14 +13,18 @@ const WRITE: &str = "OSTLER_WRITE_DOCS";
 const HEAD: &str = include_str!("documentation/head.md");
 
 /// Sections in the order in which a reader needs them, with the definition of each.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("[[server]]", "ServerTable"),
     ("[switchboard]", "Switchboard"),
     ("[switchboard.http2]", "Http2"),
     ("[[certificate]]", "CertificateTable"),
     ("[admin]", "Admin"),
     ("[builtin]", "Builtins"),
-    ("[admin.bounds] and [builtin.bounds]", "Bounds"),
+    ("[mcp]", "Mcp"),
+    ("[mcp.auth]", "Auth"),
+    ("[tools]", "Tools"),
+    ("[store]", "Store"),
+    ("[admin.bounds], [builtin.bounds] and [mcp.bounds]", "Bounds"),
     ("[pool]", "Pool"),
     ("[pool.backoff]", "Backoff"),
     ("[pool.breaker]", "Breaker"),
