@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::RpcError;
@@ -100,8 +101,15 @@ pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, (Option<&RawValue>, RpcEr
     }
 }
 
+/// Whether it is a text or a number that others can read, too: it comes back in the answer, and is kept with what goes on.
 fn is_id(id: &RawValue) -> bool {
     let text = id.get();
     let first = text.bytes().next();
-    text.len() <= MAX_ID && matches!(first, Some(b'"' | b'-' | b'0'..=b'9'))
+    let plain = match first {
+        Some(b'"') => !text.contains('\\'),
+        Some(b'0'..=b'9') => text.len() < 16 && text.bytes().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    };
+    let readable = || matches!(serde_json::from_str(text), Ok(Value::String(_) | Value::Number(_)));
+    text.len() <= MAX_ID && (plain || readable())
 }

@@ -3,6 +3,7 @@
 
 mod auth;
 mod conformance;
+mod hostile;
 #[path = "../../examples/conformance_server/offered/mod.rs"]
 mod offered;
 mod session;

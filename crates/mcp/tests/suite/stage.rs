@@ -56,7 +56,7 @@ pub(crate) struct Request {
     pub(crate) path: &'static str,
     /// Names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Request {
         ];
         let headers =
             headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        Self { verb: "POST", path: "/mcp", headers, body }
+        Self { verb: "POST", path: "/mcp", headers, body: body.into_bytes() }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -110,8 +110,17 @@ impl Request {
         self
     }
 
-    pub(crate) fn body(mut self, body: impl Into<String>) -> Self {
-        self.body = body.into();
+    pub(crate) fn body(self, body: impl Into<String>) -> Self {
+        self.bytes(body.into().into_bytes())
+    }
+
+    /// Its body, which is text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
         self
     }
 
@@ -128,7 +137,7 @@ impl Request {
         head.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
         stream.write_all(head.as_bytes()).await.unwrap();
         // The answer may come before the whole body is sent.
-        let _ = stream.write_all(self.body.as_bytes()).await;
+        let _ = stream.write_all(&self.body).await;
         stream
     }
 

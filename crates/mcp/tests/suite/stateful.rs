@@ -272,3 +272,25 @@ async fn a_call_goes_on_in_another_process_with_the_same_store_and_keys() {
     assert_eq!(call.rest().await, []);
     stage.close().await;
 }
+
+#[tokio::test]
+async fn a_disconnect_cancels_without_a_session_and_does_not_with_one() {
+    let stage = Stage::open().await;
+    let arguments = json!({ "name": "test_reconnection", "arguments": {} });
+    let mut began = Request::new("tools/call", arguments).open(stage.address).await;
+    // It is at work once it is held open by the first heartbeat, or as soon as the server has it: either way nothing is left.
+    tokio::io::AsyncWriteExt::shutdown(&mut began).await.unwrap();
+    drop(began);
+    let session = Session::open(&stage).await;
+    let mut call = session.call("test_reconnection", json!({})).await;
+    let begin = call.event().await.id.unwrap();
+    drop(call);
+    let mut call = session.resume(&begin).await;
+    let text = call.event().await.message()["result"]["content"][0]["text"].clone();
+    assert_eq!(text, "The stream was ended, and the call was not.");
+    let sessions = stage.sessions.list(ostler_tools::ListQuery::default()).await.unwrap();
+    let states: Vec<_> = sessions.iter().map(|session| session.state).collect();
+    assert_eq!(states, [ostler_tools::SessionState::Completed]);
+    assert_eq!((stage.sessions.status().parked, stage.sessions.status().busy), (0, 0));
+    stage.close().await;
+}
