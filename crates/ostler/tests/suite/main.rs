@@ -21,6 +21,7 @@ mod raw;
 mod replace;
 mod replace_failures;
 mod replace_load;
+mod resumed;
 mod runtime;
 mod smuggling;
 mod stage;
