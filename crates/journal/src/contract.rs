@@ -100,6 +100,7 @@ macro_rules! contract {
             sessions_are_listed_by_age
             sessions_are_listed_by_principal_and_state
             sessions_are_listed_by_client
+            a_session_is_read_from_a_place_on
             the_longest_overdue_is_woken_first
             a_session_that_has_ended_is_not_woken
             what_has_expired_is_deleted_whole

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{End, EntryEvent, Json, Question};
+use crate::{End, EntryEvent, Json, Op, Question};
 
 /// Something that a client is told of a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,37 +15,47 @@ pub enum JournalEvent {
     Finished(End),
 }
 
-/// What a client is told by `entries`, in order. The first has the number 1, the next one 2: an event has the same number whenever
-/// and by whomever the journal is read, also once it has been shortened.
-pub fn events(entries: Vec<EntryEvent>) -> impl Iterator<Item = (u64, JournalEvent)> {
-    let mut open = HashSet::new();
-    let events = entries.into_iter().flat_map(move |entry| match entry {
-        EntryEvent::Asked { questions, .. } => {
-            // One that is still open is asked again with the others, and was told before.
-            let before = std::mem::take(&mut open);
-            open = questions.iter().map(|question| question.op.clone()).collect();
-            questions
-                .into_iter()
-                .filter(|question| !before.contains(&question.op))
-                .map(JournalEvent::Asked)
-                .collect()
-        }
-        EntryEvent::Told { event } => vec![JournalEvent::Told(event)],
-        EntryEvent::Finished { end, .. } => vec![JournalEvent::Finished(end)],
-        EntryEvent::Started(_)
-        | EntryEvent::Recorded { .. }
-        | EntryEvent::Begun { .. }
-        | EntryEvent::Completed { .. }
-        | EntryEvent::Answered { .. }
-        | EntryEvent::Detached => Vec::new(),
-    });
-    (1..).zip(events)
+/// Gives what a client is told its numbers, entry by entry. The first has the number 1, the next one 2: an event has the same number
+/// whenever and by whomever the journal is read, also once it has been shortened.
+#[derive(Debug, Clone, Default)]
+pub struct EventNumbers {
+    last: u64,
+    /// The questions that were open when a round was last asked.
+    open: HashSet<Op>,
+}
+
+impl EventNumbers {
+    /// What the client is told by the next entry.
+    pub fn of(&mut self, entry: EntryEvent) -> Vec<(u64, JournalEvent)> {
+        let events = match entry {
+            EntryEvent::Asked { questions, .. } => {
+                let open = questions.iter().map(|question| question.op.clone()).collect();
+                // One that is still open is asked again with the others, and was told before.
+                let before = std::mem::replace(&mut self.open, open);
+                let new = questions.into_iter().filter(|question| !before.contains(&question.op));
+                new.map(JournalEvent::Asked).collect()
+            }
+            EntryEvent::Told { event } => vec![JournalEvent::Told(event)],
+            EntryEvent::Finished { end, .. } => vec![JournalEvent::Finished(end)],
+            EntryEvent::Started(_)
+            | EntryEvent::Recorded { .. }
+            | EntryEvent::Begun { .. }
+            | EntryEvent::Completed { .. }
+            | EntryEvent::Answered { .. }
+            | EntryEvent::Detached => Vec::new(),
+        };
+        let number = |event| {
+            self.last += 1;
+            (self.last, event)
+        };
+        events.into_iter().map(number).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Digest, Op, OpKind, Timestamp};
+    use crate::{Digest, OpKind, Timestamp};
 
     fn question(name: &str) -> Question {
         let op = Op { path: "".into(), kind: OpKind::Elicit, name: name.into(), nth: 0 };
@@ -68,7 +78,8 @@ mod tests {
             EntryEvent::Detached,
             EntryEvent::Finished { end: end.clone(), keep: Timestamp::from_millis(0) },
         ];
-        let events: Vec<_> = events(entries).collect();
+        let mut numbers = EventNumbers::default();
+        let events: Vec<_> = entries.into_iter().flat_map(|entry| numbers.of(entry)).collect();
         let expected = [
             JournalEvent::Asked(question("pick")),
             JournalEvent::Asked(question("seat")),

@@ -53,7 +53,7 @@ mod time;
 
 pub use digest::Digest;
 pub use entry::{End, Entry, EntryEvent, Origin, Outcome, Question, SCHEMA_VERSION, Started};
-pub use events::{JournalEvent, events};
+pub use events::{EventNumbers, JournalEvent};
 pub use id::{ClientId, InvalidSessionId, Seq, SessionId};
 pub use journal::{Divergence, InvalidName, Journal, OpNumber, RoundState, Standing};
 pub use json::Json;

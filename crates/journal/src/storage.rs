@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use ostler_lease::{Fence, Fenced};
 
@@ -27,6 +28,25 @@ pub trait JournalStorage: Send + Sync + 'static {
     /// # Errors
     /// [`StorageError`]
     fn load(&self, session: SessionId) -> BoxFuture<'_, Result<Vec<EntryEvent>, StorageError>>;
+
+    /// The entries of a session that has not ended, from the place `from` on. Of one that has ended some may be gone, and places tell
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    fn load_from(
+        &self,
+        session: SessionId,
+        from: Seq,
+    ) -> BoxFuture<'_, Result<Vec<EntryEvent>, StorageError>> {
+        let loaded = self.load(session);
+        async move {
+            let mut entries = loaded.await?;
+            let from = usize::try_from(from.number()).unwrap_or(usize::MAX);
+            Ok(entries.split_off(from.min(entries.len())))
+        }
+        .boxed()
+    }
 
     /// What is known of a session without its journal.
     ///

@@ -60,8 +60,17 @@ pub(crate) async fn load(
     connection: &mut SqliteConnection,
     session: SessionId,
 ) -> Result<Vec<EntryEvent>, ReadError> {
-    let rows = sqlx::query("SELECT event FROM entries WHERE session = ? ORDER BY seq")
+    load_from(connection, session, Seq::default()).await
+}
+
+pub(crate) async fn load_from(
+    connection: &mut SqliteConnection,
+    session: SessionId,
+    from: Seq,
+) -> Result<Vec<EntryEvent>, ReadError> {
+    let rows = sqlx::query("SELECT event FROM entries WHERE session = ? AND seq >= ? ORDER BY seq")
         .bind(session.as_bytes().as_slice())
+        .bind(i64::from(from.number()))
         .fetch_all(connection)
         .await?;
     let event = |row: &SqliteRow| {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ostler_journal::{
-    AppendResult, Entry, EntryEvent, JournalStorage, ListQuery, SessionId, SessionSummary, StorageError,
+    AppendResult, Entry, EntryEvent, JournalStorage, ListQuery, Seq, SessionId, SessionSummary, StorageError,
     Timestamp,
 };
 use ostler_lease::{Fence, Shard};
@@ -216,6 +216,14 @@ impl JournalStorage for SqliteStorage {
 
     fn load(&self, session: SessionId) -> BoxFuture<'_, Result<Vec<EntryEvent>, StorageError>> {
         self.read(async move |reader| read::load(reader, session).await).boxed()
+    }
+
+    fn load_from(
+        &self,
+        session: SessionId,
+        from: Seq,
+    ) -> BoxFuture<'_, Result<Vec<EntryEvent>, StorageError>> {
+        self.read(async move |reader| read::load_from(reader, session, from).await).boxed()
     }
 
     fn summary(&self, session: SessionId) -> BoxFuture<'_, Result<Option<SessionSummary>, StorageError>> {

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::Subject;
 use super::sample::Writer;
-use crate::{ClientId, EntryEvent, ListQuery, SessionId, Timestamp};
+use crate::{ClientId, EntryEvent, ListQuery, Seq, SessionId, Timestamp};
 
 const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -37,6 +37,22 @@ pub fn sessions_are_listed_by_age(store: Subject<'_>) -> BoxFuture<'_, ()> {
             store.list(ListQuery { limit: 1, ..ListQuery::default() }).await.unwrap(),
             Vec::from_iter(summary)
         );
+    }
+    .boxed()
+}
+
+/// What is new in a session is read without the rest.
+pub fn a_session_is_read_from_a_place_on(store: Subject<'_>) -> BoxFuture<'_, ()> {
+    async move {
+        let mut writer = Writer::of("ada");
+        let batch = vec![writer.begin(), writer.step("one"), writer.ask(1), writer.answer(1)];
+        store.append(batch).await.unwrap();
+        let all = store.load(writer.session).await.unwrap();
+        for from in 0..6_u32 {
+            let loaded = store.load_from(writer.session, Seq::new(from)).await.unwrap();
+            assert_eq!(loaded, all[all.len().min(from as usize)..], "from {from}");
+        }
+        assert_eq!(store.load_from(SessionId::unique(), Seq::default()).await.unwrap(), []);
     }
     .boxed()
 }

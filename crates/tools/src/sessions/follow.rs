@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ostler_journal::{EntryEvent, JournalEvent, Origin, SessionId, StorageError, events};
+use ostler_journal::{EntryEvent, EventNumbers, JournalEvent, Origin, Seq, SessionId, StorageError};
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -107,6 +107,8 @@ impl Sessions {
             sessions: self.clone(),
             session,
             origin,
+            numbers: EventNumbers::default(),
+            place: Seq::default(),
             last: after,
             ready: VecDeque::new(),
             over: false,
@@ -125,6 +127,9 @@ pub struct Follower {
     sessions: Sessions,
     session: SessionId,
     origin: Origin,
+    numbers: EventNumbers,
+    /// Up to which the journal was read.
+    place: Seq,
     /// The number of the last event that is ready or was given.
     last: u64,
     ready: VecDeque<SessionEvent>,
@@ -162,21 +167,29 @@ impl Follower {
                 self.stale = true;
             }
             self.changed.mark_unchanged();
-            match self.load().await {
-                Ok(entries) => {
-                    self.stale = false;
-                    self.read(entries);
-                }
-                Err(error) => {
-                    tracing::warn!(session = %self.session, %error, "a session cannot be followed");
-                    self.over = true;
-                }
+            if let Err(error) = self.go_on().await {
+                tracing::warn!(session = %self.session, %error, "a session cannot be followed");
+                self.over = true;
             }
         }
     }
 
-    async fn load(&self) -> Result<Vec<EntryEvent>, StorageError> {
-        self.sessions.inner.writer.storage.load(self.session).await
+    /// Reads what is new.
+    async fn go_on(&mut self) -> Result<(), StorageError> {
+        let storage = Arc::clone(&self.sessions.inner.writer.storage);
+        let new = storage.load_from(self.session, self.place).await?;
+        let ended = new.iter().any(|entry| matches!(entry, EntryEvent::Finished { .. }));
+        if !new.is_empty() && !ended {
+            self.read(new);
+        } else {
+            // The journal of a session that has ended may have been shortened, and is read as a whole, once. So is one that says
+            // nothing new, which may be gone.
+            let all = storage.load(self.session).await?;
+            (self.numbers, self.place) = (EventNumbers::default(), Seq::default());
+            self.read(all);
+        }
+        self.stale = false;
+        Ok(())
     }
 
     fn read(&mut self, entries: Vec<EntryEvent>) {
@@ -187,7 +200,8 @@ impl Follower {
             self.over = true;
             return;
         }
-        for (seq, event) in events(entries) {
+        self.place = self.place.after(u32::try_from(entries.len()).unwrap_or(u32::MAX));
+        for (seq, event) in entries.into_iter().flat_map(|entry| self.numbers.of(entry)).collect::<Vec<_>>() {
             let kind = match event {
                 JournalEvent::Asked(question) => asked(question),
                 JournalEvent::Told(told) => match told.read::<Told>() {
