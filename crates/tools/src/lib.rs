@@ -59,6 +59,7 @@ mod completion;
 mod content;
 mod context;
 mod core;
+mod destination;
 mod drive;
 mod elicit;
 mod error;
@@ -86,8 +87,8 @@ pub use error::{CallError, ContextError, Failure, RespondError, ToolError, ToolR
 pub use event::{LogLevel, SessionEvent, SessionEventKind};
 pub use host::{FormRequest, Host, RunError, UrlRequest};
 pub use ostler_journal::{
-    ClientId, JournalStorage, Json, ListQuery, MemoryStorage, Origin, Question, SessionId, SessionState,
-    SessionSummary, StorageError, Timestamp,
+    ClientId, EntryEvent, JournalStorage, Json, ListQuery, MemoryStorage, Origin, Question, SessionId,
+    SessionState, SessionSummary, StorageError, Timestamp,
 };
 pub use ostler_lease::Fence;
 pub use prompt::{PromptMessage, PromptOutput, PromptTemplate};
@@ -95,8 +96,8 @@ pub use resource::{Resource, ResourceOutput};
 pub use sample::{Message, ModelHint, ModelPreferences, Root, Sampled, Sampling};
 pub use schema::{Schema, schema_of};
 pub use sessions::{
-    Answer, Call, Change, Follower, InputRequired, Reply, SessionView, Sessions, SessionsConfig,
-    SessionsStatus, no_arguments,
+    Answer, Call, Change, Follower, InputRequired, Reply, Resume, SessionView, Sessions, SessionsConfig,
+    SessionsStatus, StartError, no_arguments,
 };
 pub use tool::{IntoOutput, TaskPolicy, Tool};
 pub use tools::{Offered, Tools};
