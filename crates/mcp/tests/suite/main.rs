@@ -4,6 +4,7 @@
 mod conformance;
 #[path = "../../examples/conformance_server/offered/mod.rs"]
 mod offered;
+mod sealed;
 mod session;
 mod stage;
 mod stateful;
