@@ -139,7 +139,7 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
         server,
         certificate,
         mut mcp,
-        tools,
+        mut tools,
         mut store,
         log,
     } = document;
@@ -149,6 +149,7 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
             std::mem::take(listen).into_iter().map(|address| resolve::resolved(address, directory)).collect();
     }
     resolve::store(&mut store, directory);
+    resolve::tools(&mut tools, directory);
     let rules: Vec<_> = server
         .into_iter()
         .enumerate()

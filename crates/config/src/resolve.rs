@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::report::Report;
 use crate::server::{Command, Policy, Server, ServerTable, Target};
 use crate::store::{Store, StoreUrl};
+use crate::tools::Tools;
 use crate::upstream::Upstream;
 use crate::words::quoted;
 
@@ -202,6 +203,11 @@ pub(crate) fn store(store: &mut Store, directory: &Path) {
         *path = join(directory, std::mem::take(path));
     }
     store.directory = store.directory.take().map(|path| join(directory, path));
+}
+
+/// Where keys are, from the directory of the configuration file on.
+pub(crate) fn tools(tools: &mut Tools, directory: &Path) {
+    tools.keys = tools.keys.take().map(|path| join(directory, path));
 }
 
 fn join(directory: &Path, path: PathBuf) -> PathBuf {

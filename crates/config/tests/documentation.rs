@@ -13,7 +13,7 @@ const WRITE: &str = "OSTLER_WRITE_DOCS";
 const HEAD: &str = include_str!("documentation/head.md");
 
 /// Sections in the order in which a reader needs them, with the definition of each.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("[[server]]", "ServerTable"),
     ("[switchboard]", "Switchboard"),
     ("[switchboard.http2]", "Http2"),
@@ -24,6 +24,9 @@ const SECTIONS: [(&str, &str); 11] = [
     ("[pool]", "Pool"),
     ("[pool.backoff]", "Backoff"),
     ("[pool.breaker]", "Breaker"),
+    ("[mcp]", "Mcp"),
+    ("[tools]", "Tools"),
+    ("[store]", "Store"),
     ("[log]", "Log"),
 ];
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -21,6 +20,7 @@ use ostler_switchboard::{
     Forwarding, Identity, Naming, Routes, Switchboard, SwitchboardConfig, Target, Trust,
 };
 use ostler_tls::{CertificateError, Certificates, Tls};
+use ostler_tools::StartError;
 use ostler_upstream::EndpointConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +107,9 @@ pub enum HostError {
     /// What is kept on disk cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The tools cannot do without a store, and there is none.
+    #[error(transparent)]
+    Tools(#[from] StartError),
     /// Processes cannot be started here.
     #[error(transparent)]
     Launcher(#[from] ScopeError),
@@ -225,7 +228,7 @@ async fn start_mcp(
     let scope = scope.child("mcp").open()?;
     let data = Data::open(&scope, config, successor).await?;
     let in_charge = !successor;
-    let storage = Arc::clone(&data.storage);
+    let storage = data.storage.clone();
     let keys = data.keys.clone();
     let mcp = Mcp::start(&scope, listeners, config, storage, keys, in_charge, opening)?;
     if let (Some(database), true) = (data.database.clone(), successor) {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use ostler_config::{Config, ToolSet};
-use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
+use ostler_config::{Config, Resume, ToolSet};
+use ostler_http::{EventCounts, Observer, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_mcp::{Endpoint, EndpointConfig, KeyRing};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Scope};
-use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, Tools};
+use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, StartError, Tools};
 use tokio_util::sync::CancellationToken;
 
+use crate::HostError;
 use crate::demo;
 
 /// The running endpoint.
@@ -21,17 +22,20 @@ pub struct Mcp {
 }
 
 impl Mcp {
-    /// Serves the tools that `config` names on `listeners`, journaled in `storage`.
+    /// Serves the tools that `config` names on `listeners`, journaled in `storage`, or carried by their clients without one.
     pub(crate) fn start(
         scope: &Scope,
         listeners: Vec<Listener>,
         config: &Config,
-        storage: Arc<dyn JournalStorage>,
+        storage: Option<Arc<dyn JournalStorage>>,
         keys: KeyRing,
         in_charge: bool,
         opening: &CancellationToken,
-    ) -> Result<Self, ServeError> {
-        let sessions = sessions(scope, config, storage, in_charge)?;
+    ) -> Result<Self, HostError> {
+        let sessions = match storage {
+            Some(storage) => sessions(scope, config, storage, in_charge)?,
+            None => Sessions::start_sealed(scope, tools(&config.mcp.tools), sessions_config(config))?,
+        };
         let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, endpoint_config(config)));
         let mut servers = Vec::new();
         for listener in listeners {
@@ -91,6 +95,17 @@ pub(crate) fn sessions(
     Sessions::start_with(scope, tools(&config.mcp.tools), storage, fence, bounds)
 }
 
+/// Whether the tools that `config` names can do with the store that it names, or without one.
+///
+/// # Errors
+/// [`StartError::NeedsStore`]
+pub(crate) fn check(config: &Config) -> Result<(), StartError> {
+    match config.tools.resume {
+        Resume::Journal => Ok(()),
+        Resume::Sealed => tools(&config.mcp.tools).check_sealed(),
+    }
+}
+
 /// The tools of `sets`, each set once.
 pub(crate) fn tools(sets: &[ToolSet]) -> Tools {
     let mut tools = Tools::new();
@@ -122,6 +137,7 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
         hosts: mcp.allowed_hosts.iter().map(|host| host.as_str().to_owned()).collect(),
         list_ttl: mcp.list_ttl,
         state_ttl: config.tools.ttl,
+        max_state: config.tools.max_state,
         heartbeat: mcp.heartbeat,
         session_ttl: mcp.session_ttl,
         stream_hold: mcp.stream_hold,

@@ -175,7 +175,7 @@ impl Tools {
     }
 
     /// The tools whose calls have to be tasks, which takes a store. Other versions than those that are offered count too.
-    pub fn tasks_only(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn tasks_only(&self) -> impl Iterator<Item = &str> {
         self.callables
             .values()
             .filter(|callable| callable.tasks.is_required())

@@ -211,6 +211,7 @@ fn explain(error: &ScopeError) -> Failure {
             "`switchboard.listen`, `switchboard.tls_listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
         ),
         HostError::Data(_) => failure.help("`[store]` says where it is, and with `url = \"memory:\"` nothing is kept"),
+        HostError::Tools(_) => failure.help("`tools.resume = \"journal\"` has one"),
         HostError::Certificate(_)
         | HostError::Command(_)
         | HostError::Launcher(_)

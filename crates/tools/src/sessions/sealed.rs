@@ -46,6 +46,19 @@ pub enum StartError {
     Closed(#[from] Closed),
 }
 
+impl Tools {
+    /// Whether all tools can do without a store, as far as that can be known before they are called.
+    ///
+    /// # Errors
+    /// [`StartError::NeedsStore`] names the first that cannot: one whose calls have to be tasks.
+    pub fn check_sealed(&self) -> Result<(), StartError> {
+        match self.tasks_only().next() {
+            Some(tool) => Err(StartError::NeedsStore { tool: tool.to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Sessions {
     /// Begins to take calls without a store, until `scope` halts. A round that closes gives the session's journal away
     /// ([`InputRequired::journal`]), for the client to carry; whoever has it goes on with the session, also where nobody has ever heard
@@ -60,9 +73,7 @@ impl Sessions {
     /// # Errors
     /// [`StartError::NeedsStore`] if one of `tools` has to be a task; [`StartError::Closed`] if `scope` is halting already.
     pub fn start_sealed(scope: &Scope, tools: Tools, config: SessionsConfig) -> Result<Self, StartError> {
-        if let Some(tool) = tools.tasks_only().next() {
-            return Err(StartError::NeedsStore { tool: tool.to_owned() });
-        }
+        tools.check_sealed()?;
         // Nothing is written to it: whoever looks for a session there finds none.
         let storage = Arc::new(MemoryStorage::new());
         let writer = Writer { storage, fence: Fence::LOCAL, followers: Followers::default() };
