@@ -28,7 +28,7 @@ section! {
         heartbeat: Duration = "15s", from "10ms" to "1h";
 
         /// How long the session of a client is good for, in the revisions of the protocol that have such. It takes no memory.
-        session_ttl: Duration = "30d", from "1m" to "365d";
+        session_ttl: Duration = "30d", from "1s" to "365d";
 
         /// How long a client of such a revision is kept at a stream before it is asked to come back for the rest, if it knows how.
         stream_hold: Duration = "5m", from "10ms" to "1d";
