@@ -85,6 +85,16 @@ fn the_documented_defaults_are_the_defaults() {
 }
 
 #[test]
+fn the_file_of_shared_keys_is_looked_for_beside_the_configuration() {
+    let text = "[tools]\nresume = \"sealed\"\nkeys = \"keys.json\"\n";
+    let tools = Config::parse(text, "/etc/ostler/ostler.toml").unwrap().tools;
+    assert_eq!(
+        (tools.resume, tools.keys.as_deref()),
+        (Resume::Sealed, Some(Path::new("/etc/ostler/keys.json")))
+    );
+}
+
+#[test]
 fn a_server_overrides_the_pool_for_itself_alone() {
     let config = config(
         r#"
