@@ -5,6 +5,11 @@
 //! [`step`](ToolContext::step). [`Sessions`] runs it up to its questions, parks it, and goes on when the answers come, with the
 //! parked code if it is still there and by replaying its journal if it is not.
 //!
+//! There are three ways back to a tool that has waited, by what is left of it: the parked code (microseconds); its journal in a
+//! [`JournalStorage`], after an eviction, a restart or a move to another process; or, of [`Sessions::start_sealed`], which has no storage,
+//! the journal that the client was given with the questions. The last cannot tell the first answer from the second, so there is less that
+//! such a tool may use.
+//!
 //! ```
 //! use std::collections::HashMap;
 //! use ostler_tools::{Answer, Attempt, Call, Capabilities, Json, MemoryStorage, Prompt, Reply, Sessions, SessionsConfig};

@@ -84,7 +84,7 @@ async fn book(ctx: ToolContext, trip: Trip, effects: Effects, charge: Charge) ->
     let number = ctx.uuid();
     let charging = |key: StepKey| async move {
         effects.charged.fetch_add(1, Ordering::SeqCst);
-        effects.keys.lock().unwrap().insert(key.to_string());
+        effects.keys.lock().expect("nobody panics with it").insert(key.to_string());
         Ok::<_, String>(())
     };
     match charge {

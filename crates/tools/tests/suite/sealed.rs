@@ -13,13 +13,14 @@ use ostler_tools::{
     ToolContext, ToolResult, Tools,
 };
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::flight::{
     Effects, accept, ada, answers, done, given, input, keyed_tools, keys, says, start, to_rome,
 };
 
 fn sealed(scope: &Scope, tools: Tools) -> Sessions {
-    Sessions::start_sealed(scope, tools, SessionsConfig::default()).unwrap()
+    Sessions::start_sealed(scope, tools, SessionsConfig::default()).expect("none needs a store")
 }
 
 /// Answers to what `asked` asks.
@@ -34,7 +35,7 @@ fn journal(asked: &InputRequired) -> Vec<EntryEvent> {
 /// Answers everything that `asked` asks.
 async fn go_on(sessions: &Sessions, asked: &InputRequired) -> Reply {
     let answer = answer(asked, answers(asked));
-    sessions.answer_sealed(answer, journal(asked), ada()).await.unwrap()
+    sessions.answer_sealed(answer, journal(asked), ada()).await.expect("the answers are taken")
 }
 
 fn counts(effects: &Effects) -> [u32; 3] {
@@ -43,8 +44,10 @@ fn counts(effects: &Effects) -> [u32; 3] {
 
 /// A booking but for its number, which is another one each time.
 fn booked(mut result: Value) -> Value {
-    result["structuredContent"].as_object_mut().unwrap().remove("number").unwrap();
-    result["structuredContent"].take()
+    let mut booking = result["structuredContent"].take();
+    let number = booking.as_object_mut().and_then(|booking| booking.remove("number"));
+    assert!(number.is_some(), "{booking}");
+    booking
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,12 +247,17 @@ async fn clients_that_know_tasks_are_not_given_any() {
 #[tokio::test(start_paused = true)]
 async fn a_round_that_is_dropped_ends_all_it_has_begun() {
     let scope = Scope::root("test").open().unwrap();
-    let alive = Arc::new(());
+    let (alive, cancelled) = (Arc::new(()), Arc::new(Notify::new()));
     let effects = Effects::default();
-    let (held, counted) = (Arc::clone(&alive), effects.clone());
+    let (held, counted, told) = (Arc::clone(&alive), effects.clone(), Arc::clone(&cancelled));
     let stuck = move |ctx: ToolContext, _: Value| {
-        let (held, counted) = (Arc::clone(&held), counted.clone());
+        let (held, counted, told) = (Arc::clone(&held), counted.clone(), Arc::clone(&told));
         async move {
+            let cancelled = ctx.cancelled();
+            tokio::spawn(async move {
+                cancelled.await;
+                told.notify_one();
+            });
             ctx.step("begin", || async { Ok::<_, String>(()) }).await?;
             ctx.step("stuck", || async move {
                 let _held = held;
@@ -269,6 +277,7 @@ async fn a_round_that_is_dropped_ends_all_it_has_begun() {
     assert!(Arc::strong_count(&alive) > kept);
     drop(call);
     assert_eq!((Arc::strong_count(&alive), sessions.status().busy), (kept, 0));
+    cancelled.notified().await;
     let reply = sessions.call(without_arguments("stuck"), ada()).await.unwrap();
     assert_eq!(done(reply)["content"][0]["text"], "at last");
     assert!(scope.halt().await.is_clean());
