@@ -74,5 +74,5 @@ pub use server::{Builtin, Command, Policy, Server, Target};
 pub use setting::{Limit, LogFilter, TrustedProxy, VariableName};
 pub use store::{Store, StoreUrl};
 pub use switchboard::{Forwarded, RequestId, Switchboard, Traceparent};
-pub use tools::Tools;
+pub use tools::{Resume, Tools};
 pub use upstream::Upstream;

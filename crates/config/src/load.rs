@@ -139,7 +139,7 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
         server,
         certificate,
         mut mcp,
-        tools,
+        mut tools,
         mut store,
         log,
     } = document;
@@ -151,6 +151,7 @@ fn assemble(document: Document, directory: &Path, report: &mut Report) -> Config
     resolve::store(&mut store, directory);
     resolve::jwks(&mut mcp.auth, directory);
     mcp.audit = mcp.audit.take().map(|path| resolve::join(directory, path));
+    resolve::tools(&mut tools, directory);
     let rules: Vec<_> = server
         .into_iter()
         .enumerate()

@@ -11,6 +11,7 @@ use crate::problem::Problem;
 use crate::report::Report;
 use crate::server::{Command, Policy, Server, ServerTable, Target};
 use crate::store::{Store, StoreUrl};
+use crate::tools::Tools;
 use crate::upstream::Upstream;
 use crate::words::quoted;
 
@@ -210,6 +211,11 @@ pub(crate) fn jwks(auth: &mut Auth, directory: &Path) {
     if let Some(Jwks::File(path)) = &mut auth.jwks {
         *path = join(directory, std::mem::take(path));
     }
+}
+
+/// Where keys are, from the directory of the configuration file on.
+pub(crate) fn tools(tools: &mut Tools, directory: &Path) {
+    tools.keys = tools.keys.take().map(|path| join(directory, path));
 }
 
 pub(crate) fn join(directory: &Path, path: PathBuf) -> PathBuf {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ostler_config::{
-    Builtin, Config, Forwarded, Limit, LogFormat, Mcp, Ready, Target, ToolSet, TrustedProxy, Upstream,
+    Builtin, Config, Forwarded, Limit, LogFormat, Mcp, Ready, Resume, Target, ToolSet, TrustedProxy, Upstream,
 };
 use ostler_net::{Address, HostPattern};
 
@@ -80,7 +80,18 @@ fn the_documented_defaults_are_the_defaults() {
     // Without a listener there is no endpoint, and nothing is kept.
     assert!(mcp.listen.is_empty() && mcp.tools.is_empty());
     assert_eq!(tools.ttl, Duration::from_hours(24));
+    assert_eq!((tools.resume, tools.keys, tools.max_state), (Resume::Journal, None, 65_536));
     assert_eq!((store.url, store.directory), (None, None));
+}
+
+#[test]
+fn the_file_of_shared_keys_is_looked_for_beside_the_configuration() {
+    let text = "[tools]\nresume = \"sealed\"\nkeys = \"keys.json\"\n";
+    let tools = Config::parse(text, "/etc/ostler/ostler.toml").unwrap().tools;
+    assert_eq!(
+        (tools.resume, tools.keys.as_deref()),
+        (Resume::Sealed, Some(Path::new("/etc/ostler/keys.json")))
+    );
 }
 
 #[test]

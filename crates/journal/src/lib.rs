@@ -19,6 +19,7 @@
 //!     seed: 7,
 //!     at: Timestamp::from_millis(0),
 //!     expires: Timestamp::from_millis(1000),
+//!     origin: None,
 //! };
 //! let mut live = Journal::begin(SessionId::unique(), started);
 //! let search = live.register(&"".into(), OpKind::Step, "search".into()).unwrap();

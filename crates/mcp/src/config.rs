@@ -31,6 +31,9 @@ pub struct EndpointConfig {
     pub list_ttl: Duration,
     /// How long a client may come back with the state of a round.
     pub state_ttl: Duration,
+    /// Characters of a `requestState` that is a whole session, at most: see
+    /// [`Sessions::start_sealed`](ostler_tools::Sessions::start_sealed).
+    pub max_state: usize,
     /// How long a response may be silent before the client is told that it goes on.
     pub heartbeat: Duration,
     /// How long a client's session is good for, in the revisions that have such.
@@ -59,6 +62,7 @@ impl Default for EndpointConfig {
             origins: Vec::new(),
             list_ttl: Duration::from_secs(60),
             state_ttl: Duration::from_hours(24),
+            max_state: 64 << 10,
             heartbeat: Duration::from_secs(15),
             session_ttl: Duration::from_hours(30 * 24),
             stream_hold: Duration::from_mins(5),

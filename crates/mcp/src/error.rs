@@ -69,10 +69,22 @@ impl RpcError {
 
     /// A revision that is not spoken here.
     pub(crate) fn unsupported_version(requested: &str) -> Self {
-        let supported = crate::PROTOCOL_VERSION;
-        let message = format!("revision {requested} is not spoken here, {supported} is");
+        let message = format!("revision {requested} is not spoken here, {} is", crate::PROTOCOL_VERSION);
+        Self::other_version(message, requested)
+    }
+
+    /// A revision with sessions, where nothing is kept.
+    pub(crate) fn stateless(requested: &str) -> Self {
+        let message = format!(
+            "revision {requested} has sessions, which need a store, and there is none: speak {}",
+            crate::PROTOCOL_VERSION
+        );
+        Self::other_version(message, requested)
+    }
+
+    fn other_version(message: String, requested: &str) -> Self {
         Self::at(StatusCode::BAD_REQUEST, -32022, message)
-            .with(json!({ "supported": [supported], "requested": requested }))
+            .with(json!({ "supported": [crate::PROTOCOL_VERSION], "requested": requested }))
     }
 
     pub(crate) fn with(mut self, data: Value) -> Self {

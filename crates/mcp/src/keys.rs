@@ -1,5 +1,6 @@
 //! The keys that states are sealed with, and their file.
 
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// Seconds since 1970.
 type Seconds = u64;
 
-/// Keys, the newest first: that one seals, and each opens what it has sealed. A clone is the same ring.
+/// Keys: the first one seals, and each opens what it has sealed. A clone is the same ring.
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Arc<RwLock<Arc<[SealingKey]>>>,
@@ -23,10 +24,12 @@ pub struct KeyRing {
     kept: Option<Arc<Kept>>,
 }
 
-struct Kept {
-    path: PathBuf,
-    rotate_after: Duration,
-    keep: Duration,
+/// Where keys are kept, and by whom.
+enum Kept {
+    /// In a file of our own.
+    Own { path: PathBuf, rotate_after: Duration, keep: Duration },
+    /// In a file that others have too, each a copy of its own perhaps. It is read and never written.
+    Shared { path: PathBuf },
 }
 
 #[derive(Clone)]
@@ -69,6 +72,7 @@ struct KeyFile {
 #[serde(deny_unknown_fields)]
 struct KeyEntry {
     id: u32,
+    #[serde(default)]
     made: Seconds,
     key: String,
 }
@@ -86,7 +90,24 @@ impl KeyRing {
     /// # Errors
     /// See [`KeyError`].
     pub fn load(path: &Path, rotate_after: Duration, keep: Duration) -> Result<Self, KeyError> {
-        let kept = Kept { path: path.to_owned(), rotate_after, keep };
+        Self::kept(Kept::Own { path: path.to_owned(), rotate_after, keep })
+    }
+
+    /// The keys in the file `path`, which others have too: what one seals all open, so the file has to say the same everywhere, and
+    /// is never written here. The first of its keys seals, all open. To rotate them, add a key at the end of every copy, and move it
+    /// to the front when each server has [read](Self::refresh) it; take out the old one when all that it has sealed has expired.
+    ///
+    /// ```json
+    /// { "keys": [{ "id": 1, "key": "32 random bytes in base64: `openssl rand -base64 32`" }] }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`KeyError`]. A file that is not there is one: a key made here would be nobody else's.
+    pub fn shared(path: &Path) -> Result<Self, KeyError> {
+        Self::kept(Kept::Shared { path: path.to_owned() })
+    }
+
+    fn kept(kept: Kept) -> Result<Self, KeyError> {
         let keys = kept.keys()?;
         Ok(Self { keys: Arc::new(RwLock::new(keys.into())), kept: Some(Arc::new(kept)) })
     }
@@ -109,10 +130,24 @@ impl KeyRing {
 }
 
 impl Kept {
-    /// The keys in the file, with a new one if it is time for that.
     fn keys(&self) -> Result<Vec<SealingKey>, KeyError> {
-        let Self { path, rotate_after, keep } = self;
-        let mut keys = read(path)?;
+        match self {
+            Self::Own { path, rotate_after, keep } => Self::rotated(path, *rotate_after, *keep),
+            Self::Shared { path } => match read(path)? {
+                keys if keys.is_empty() => {
+                    Err(KeyError::Malformed { path: path.clone(), reason: "there is no key in it".into() })
+                }
+                keys => Ok(keys),
+            },
+        }
+    }
+
+    /// The keys in the file, with a new one if it is time for that.
+    fn rotated(path: &Path, rotate_after: Duration, keep: Duration) -> Result<Vec<SealingKey>, KeyError> {
+        let mut keys = match read(path) {
+            Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read?,
+        };
         keys.sort_by_key(|key| std::cmp::Reverse((key.made, key.id)));
         let now = now();
         let fresh =
@@ -122,7 +157,7 @@ impl Kept {
             let id = keys.iter().map(|key| key.id).max().map_or(0, |id| id.wrapping_add(1));
             keys.insert(0, SealingKey::generate(id, now));
         }
-        let valid = rotate_after.saturating_add(*keep).as_secs();
+        let valid = rotate_after.saturating_add(keep).as_secs();
         keys.retain(|key| now.saturating_sub(key.made) <= valid || key.made > now);
         if !fresh || keys.len() != before {
             write(path, &keys)?;
@@ -138,13 +173,14 @@ impl SealingKey {
 }
 
 fn read(path: &Path) -> Result<Vec<SealingKey>, KeyError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(KeyError::File { path: path.to_owned(), what: "read", source }),
-    };
+    let unreadable = |source| KeyError::File { path: path.to_owned(), what: "read", source };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
     let malformed = |reason: String| KeyError::Malformed { path: path.to_owned(), reason };
     let file: KeyFile = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let ids: HashSet<_> = file.keys.iter().map(|entry| entry.id).collect();
+    if ids.len() != file.keys.len() {
+        return Err(malformed("two keys have the same id".into()));
+    }
     file.keys
         .into_iter()
         .map(|entry| {

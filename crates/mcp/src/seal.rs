@@ -12,6 +12,8 @@ use crate::keys::KeyRing;
 pub(crate) enum Form {
     /// A `requestState` that names a session.
     Session = 1,
+    /// A `requestState` that is a session.
+    Journal = 2,
     /// The `MCP-Session-Id` of a client.
     Client = 3,
 }

@@ -1,8 +1,11 @@
 //! `requestState`: which session and round a client comes back to. Sealed, so that clients can neither read nor make one, and
 //! bound to who asked for what.
 
+mod journal;
+
 use ostler_tools::{SessionId, Timestamp};
 
+pub(crate) use self::journal::{Carried, SealError, expiry};
 use crate::keys::KeyRing;
 use crate::seal::{Form, bound};
 
@@ -30,6 +33,8 @@ pub(crate) enum StateError {
     Invalid,
     #[error("the requestState has expired")]
     Expired,
+    #[error("the requestState is of another version of this server")]
+    Unreadable,
 }
 
 /// Session, round, expiry.

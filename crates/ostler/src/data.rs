@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler_config::{Config, StoreUrl};
+use ostler_config::{Config, Resume, StoreUrl};
 use ostler_mcp::{KeyError, KeyRing};
 use ostler_scope::{Closed, Scope};
 use ostler_store::{OpenError, SqliteConfig, SqliteStorage};
@@ -29,7 +29,8 @@ const STORE: &str = "ostler.db";
 /// What is kept on disk, while it is open.
 #[derive(Clone)]
 pub(crate) struct Data {
-    pub(crate) storage: Arc<dyn JournalStorage>,
+    /// None if nothing is stored.
+    pub(crate) storage: Option<Arc<dyn JournalStorage>>,
     pub(crate) keys: KeyRing,
     /// The database, if it is one: it has to be shared with a successor.
     pub(crate) database: Option<SqliteStorage>,
@@ -65,20 +66,18 @@ pub enum DataError {
 impl Data {
     /// Opens what `config` names. A `successor` opens a database that its predecessor has shared.
     pub(crate) async fn open(scope: &Scope, config: &Config, successor: bool) -> Result<Self, DataError> {
-        if config.store.url == Some(StoreUrl::Memory) {
-            let (storage, keys) = (Arc::new(MemoryStorage::new()), KeyRing::ephemeral());
-            return Ok(Self { storage, keys, database: None });
-        }
-        let directory = directory(config)?;
-        make(&directory)?;
-        let path = match &config.store.url {
-            Some(StoreUrl::Sqlite(path)) => path.clone(),
-            Some(StoreUrl::Memory) | None => directory.join(STORE),
+        let (storage, database): (Option<Arc<dyn JournalStorage>>, _) = match config.tools.resume {
+            Resume::Sealed => (None, None),
+            Resume::Journal => match database(config)? {
+                None => (Some(Arc::new(MemoryStorage::new())), None),
+                Some(path) => {
+                    let sqlite = SqliteConfig { successor, ..SqliteConfig::at(path) };
+                    let database = SqliteStorage::open(scope, sqlite).await?;
+                    (Some(Arc::new(database.clone())), Some(database))
+                }
+            },
         };
-        let sqlite = SqliteConfig { successor, ..SqliteConfig::at(path) };
-        let database = SqliteStorage::open(scope, sqlite).await?;
-        let keys =
-            KeyRing::load(&directory.join(KEYS), ROTATE_AFTER, config.tools.ttl.max(config.mcp.session_ttl))?;
+        let keys = keys(config)?;
         let ring = keys.clone();
         scope.daemon("keys", async move {
             loop {
@@ -90,8 +89,39 @@ impl Data {
             #[expect(unreachable_code, reason = "it gives the future its type")]
             Ok::<_, Closed>(())
         })?;
-        Ok(Self { storage: Arc::new(database.clone()), keys, database: Some(database) })
+        Ok(Self { storage, keys, database })
     }
+}
+
+/// The file of the database, if journals outlive the process.
+fn database(config: &Config) -> Result<Option<PathBuf>, DataError> {
+    match &config.store.url {
+        Some(StoreUrl::Memory) => Ok(None),
+        Some(StoreUrl::Sqlite(path)) => {
+            made_directory(config)?;
+            Ok(Some(path.clone()))
+        }
+        None => Ok(Some(made_directory(config)?.join(STORE))),
+    }
+}
+
+/// The keys that others have too, or those of this server alone.
+fn keys(config: &Config) -> Result<KeyRing, DataError> {
+    if let Some(path) = &config.tools.keys {
+        return Ok(KeyRing::shared(path)?);
+    }
+    if config.store.url == Some(StoreUrl::Memory) {
+        return Ok(KeyRing::ephemeral());
+    }
+    let path = made_directory(config)?.join(KEYS);
+    Ok(KeyRing::load(&path, ROTATE_AFTER, config.tools.ttl.max(config.mcp.session_ttl))?)
+}
+
+/// The data directory, which is there now.
+fn made_directory(config: &Config) -> Result<PathBuf, DataError> {
+    let directory = directory(config)?;
+    make(&directory)?;
+    Ok(directory)
 }
 
 /// The data directory.
@@ -120,9 +150,10 @@ fn make(path: &Path) -> Result<(), DataError> {
 
 impl std::fmt::Debug for Data {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.database {
-            Some(database) => write!(f, "Data({})", database.path().display()),
-            None => f.write_str("Data(memory)"),
+        match (&self.database, &self.storage) {
+            (Some(database), _) => write!(f, "Data({})", database.path().display()),
+            (None, Some(_)) => f.write_str("Data(memory)"),
+            (None, None) => f.write_str("Data(nothing)"),
         }
     }
 }

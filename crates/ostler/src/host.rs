@@ -3,7 +3,6 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -23,6 +22,7 @@ use ostler_switchboard::{
     Forwarding, Identity, Naming, Routes, Switchboard, SwitchboardConfig, Target, Trust,
 };
 use ostler_tls::{CertificateError, Certificates, Tls};
+use ostler_tools::StartError;
 use ostler_upstream::EndpointConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -120,6 +120,9 @@ pub enum HostError {
         /// What the system said.
         source: io::Error,
     },
+    /// The tools cannot do without a store, and there is none.
+    #[error(transparent)]
+    Tools(#[from] StartError),
     /// Processes cannot be started here.
     #[error(transparent)]
     Launcher(#[from] ScopeError),
@@ -238,7 +241,7 @@ async fn start_mcp(
     let scope = scope.child("mcp").open()?;
     let data = Data::open(&scope, config, successor).await?;
     let in_charge = !successor;
-    let storage = Arc::clone(&data.storage);
+    let storage = data.storage.clone();
     let keys = data.keys.clone();
     let endpoint = mcp::endpoint_config(&scope, config).await?;
     let mcp = Mcp::start(&scope, listeners, config, endpoint, storage, keys, in_charge, opening)?;

@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hyper::Uri;
-use ostler_config::{Auth, Config, Jwks, Scope as TokenScope, ToolSet};
-use ostler_http::{EventCounts, Observer, ServeError, ServerConfig, ServerHandle, Tracing, serve};
+use ostler_config::{Auth, Config, Jwks, Resume, Scope as TokenScope, ToolSet};
+use ostler_http::{EventCounts, Observer, ServerConfig, ServerHandle, Tracing, serve};
 use ostler_mcp::{Audit, AuthConfig, Authorizer, Endpoint, EndpointConfig, JwksSource, KeyRing, Limits};
 use ostler_net::{Address, Listener};
 use ostler_scope::{Closed, Scope};
-use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, Tools};
+use ostler_tools::{JournalStorage, MemoryStorage, Sessions, SessionsConfig, StartError, Tools};
 use tokio_util::sync::CancellationToken;
 
 use crate::demo;
@@ -24,19 +24,22 @@ pub struct Mcp {
 }
 
 impl Mcp {
-    /// Serves the tools that `config` names on `listeners`, journaled in `storage`.
+    /// Serves the tools that `config` names on `listeners`, journaled in `storage`, or carried by their clients without one.
     #[expect(clippy::too_many_arguments, reason = "each is another part of the host's")]
     pub(crate) fn start(
         scope: &Scope,
         listeners: Vec<Listener>,
         config: &Config,
         endpoint: EndpointConfig,
-        storage: Arc<dyn JournalStorage>,
+        storage: Option<Arc<dyn JournalStorage>>,
         keys: KeyRing,
         in_charge: bool,
         opening: &CancellationToken,
-    ) -> Result<Self, ServeError> {
-        let sessions = sessions(scope, config, storage, in_charge)?;
+    ) -> Result<Self, HostError> {
+        let sessions = match storage {
+            Some(storage) => sessions(scope, config, storage, in_charge)?,
+            None => Sessions::start_sealed(scope, tools(&config.mcp.tools), sessions_config(config))?,
+        };
         let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, endpoint));
         let mut servers = Vec::new();
         for listener in listeners {
@@ -94,6 +97,17 @@ pub(crate) fn sessions(
     let fence = ostler_tools::Fence::LOCAL;
     let bounds = SessionsConfig { in_charge, ..sessions_config(config) };
     Sessions::start_with(scope, tools(&config.mcp.tools), storage, fence, bounds)
+}
+
+/// Whether the tools that `config` names can do with the store that it names, or without one.
+///
+/// # Errors
+/// [`StartError::NeedsStore`]
+pub(crate) fn check(config: &Config) -> Result<(), StartError> {
+    match config.tools.resume {
+        Resume::Journal => Ok(()),
+        Resume::Sealed => tools(&config.mcp.tools).check_sealed(),
+    }
 }
 
 /// The tools of `sets`, each set once.
@@ -180,6 +194,7 @@ fn bounds_of(config: &Config) -> EndpointConfig {
         },
         list_ttl: mcp.list_ttl,
         state_ttl: config.tools.ttl,
+        max_state: config.tools.max_state,
         heartbeat: mcp.heartbeat,
         session_ttl: mcp.session_ttl,
         stream_hold: mcp.stream_hold,

@@ -16,8 +16,8 @@ pub use self::branch::BranchLimits;
 pub use self::notify::Progress;
 pub use self::step::{StepKey, StepRun};
 
-use crate::Capabilities;
 use crate::core::Core;
+use crate::{Capabilities, Resume};
 
 /// What a tool asks, waits and tells with. Whatever it awaits has to come from here, or stand in a [`step`](Self::step): only
 /// that is in the journal, and only that can be gone through again when the process has ended in between.
@@ -85,6 +85,16 @@ impl ToolContext {
     /// Resolves when the session is cancelled. The tool is dropped soon after, so this is only for what it started outside.
     pub fn cancelled(&self) -> WaitForCancellationFutureOwned {
         self.core.cancellation().cancelled_owned()
+    }
+
+    /// Whether there is no store, and the client carries the session: see
+    /// [`Sessions::start_sealed`](crate::Sessions::start_sealed). The same as long as the session lasts, so code may take a way by it.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        match self.core.cell().beginning.resume {
+            Resume::Journal => false,
+            Resume::Sealed => true,
+        }
     }
 
     fn path(&self) -> &Arc<str> {

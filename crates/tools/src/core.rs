@@ -23,7 +23,7 @@ use crate::error::{ContextError, Failure};
 use crate::event::{SessionEvent, SessionEventKind, Told};
 use crate::testing::Effects;
 use crate::watch::{KEPT_EVENTS, Watched};
-use crate::{Attempt, ToolResult};
+use crate::{Attempt, Resume, ToolResult};
 
 /// What is shared by the contexts of one session and its driver.
 #[derive(Debug)]
@@ -85,6 +85,8 @@ pub(crate) struct Beginning {
     pub(crate) origin: Option<Origin>,
     /// How many things it may tell.
     pub(crate) max_events: usize,
+    /// What there will be of it when it has waited.
+    pub(crate) resume: Resume,
 }
 
 #[derive(Debug, Default)]
@@ -193,6 +195,14 @@ impl Core {
     /// The session's journal, if it has begun.
     pub(crate) fn begun<T>(&self, work: impl FnOnce(&mut Journal) -> T) -> Option<T> {
         self.cell().journal.as_deref_mut().map(work)
+    }
+
+    /// Whether there is a store for `what`, which cannot do without.
+    pub(crate) fn needs_store(&self, what: &'static str) -> Result<(), ContextError> {
+        match self.cell().beginning.resume {
+            Resume::Journal => Ok(()),
+            Resume::Sealed => Err(ContextError::NeedsStore { what }),
+        }
     }
 
     /// Wakes whoever waits for `number`.

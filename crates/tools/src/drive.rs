@@ -9,30 +9,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ostler_journal::{AppendResult, End, JournalStorage, Json, Seq, Timestamp};
-use ostler_lease::Fence;
+use ostler_journal::{AppendResult, End, EntryEvent, Json, Seq, Timestamp};
 use tokio::time::Sleep;
 
 use crate::ToolResult;
 use crate::callable::Started;
 use crate::core::Core;
+use crate::destination::{Destination, Writer};
 use crate::error::Failure;
-use crate::sessions::Followers;
-
-/// Where journals are written, and with which right.
-#[derive(Clone)]
-pub(crate) struct Writer {
-    pub(crate) storage: Arc<dyn JournalStorage>,
-    pub(crate) fence: Fence,
-    /// Who is told that there is more of a journal.
-    pub(crate) followers: Followers,
-}
-
-impl std::fmt::Debug for Writer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Writer({:?})", self.fence)
-    }
-}
 
 /// A tool that runs, or is parked between two rounds.
 pub(crate) struct Running {
@@ -41,7 +25,7 @@ pub(crate) struct Running {
     future: Option<BoxFuture<'static, ToolResult<Json>>>,
     /// How large the tool's own state is.
     size: usize,
-    writer: Writer,
+    destination: Destination,
     /// Whether the tool has been pending. One that never waits costs no more than its call.
     waited: bool,
     writing: Option<Writing>,
@@ -80,9 +64,9 @@ pub(crate) enum Turn {
 }
 
 impl Running {
-    pub(crate) fn new(core: Arc<Core>, started: Started, writer: Writer, keep: Duration) -> Self {
+    pub(crate) fn new(core: Arc<Core>, started: Started, destination: Destination, keep: Duration) -> Self {
         let replaying = core.begun(|journal| journal.is_replaying()).unwrap_or(false);
-        let mut running = Self::without_code(core, writer, keep);
+        let mut running = Self::without_code(core, destination, keep);
         running.future = Some(started.future);
         running.size = started.size;
         running.waited = false;
@@ -91,12 +75,12 @@ impl Running {
     }
 
     /// A session whose code is not there to be run, only to be ended.
-    pub(crate) const fn without_code(core: Arc<Core>, writer: Writer, keep: Duration) -> Self {
+    pub(crate) const fn without_code(core: Arc<Core>, destination: Destination, keep: Duration) -> Self {
         Self {
             core,
             future: None,
             size: 0,
-            writer,
+            destination,
             waited: true,
             writing: None,
             output: None,
@@ -127,6 +111,19 @@ impl Running {
     /// Lets the session go on without its request if its tool does not end at once: see [`detach`](Self::detach).
     pub(crate) const fn launch(&mut self) {
         self.launched = true;
+    }
+
+    /// Goes on with a journal that is carried: these are its entries so far.
+    pub(crate) fn carry(&mut self, entries: Vec<EntryEvent>) {
+        self.destination = Destination::Client(entries);
+    }
+
+    /// The entries that are carried, all there are.
+    pub(crate) fn take_carried(&mut self) -> Vec<EntryEvent> {
+        match &mut self.destination {
+            Destination::Client(entries) => std::mem::take(entries),
+            Destination::Store(_) => Vec::new(),
+        }
     }
 
     /// Whether it has ended.
@@ -356,10 +353,18 @@ impl Running {
             .core
             .begun(|journal| journal.has_unsaved().then(|| (journal.next(), journal.take_unsaved(now))));
         let Some((place, entries)) = taken.flatten() else { return false };
-        let Writer { storage, fence, .. } = self.writer.clone();
-        let batch = entries.into_iter().map(|entry| (fence, entry)).collect();
-        let append = async move { storage.append(batch).await }.boxed();
-        self.writing = Some(Writing { place, append });
+        match &mut self.destination {
+            Destination::Store(writer) => {
+                let Writer { storage, fence, .. } = writer.clone();
+                let batch = entries.into_iter().map(|entry| (fence, entry)).collect();
+                let append = async move { storage.append(batch).await }.boxed();
+                self.writing = Some(Writing { place, append });
+            }
+            Destination::Client(carried) => {
+                carried.extend(entries.into_iter().map(|entry| entry.event));
+                self.written(place);
+            }
+        }
         true
     }
 
@@ -374,16 +379,19 @@ impl Running {
         };
         match refused {
             Some(failure) => self.core.cell().failure = Some(failure),
-            None => {
-                let session = self.core.begun(|journal| {
-                    journal.saved(place);
-                    journal.session()
-                });
-                self.core.wake_barriers();
-                if let Some(session) = session {
-                    self.writer.followers.tell(session);
-                }
-            }
+            None => self.written(place),
+        }
+    }
+
+    /// Everything before `place` is where it goes.
+    fn written(&mut self, place: Seq) {
+        let session = self.core.begun(|journal| {
+            journal.saved(place);
+            journal.session()
+        });
+        self.core.wake_barriers();
+        if let (Some(session), Destination::Store(writer)) = (session, &self.destination) {
+            writer.followers.tell(session);
         }
     }
 }

@@ -132,6 +132,12 @@ pub enum ContextError {
         /// What `serde_json` said.
         reason: String,
     },
+    /// There is no store, and it cannot do without: see [`Sessions::start_sealed`](crate::Sessions::start_sealed).
+    #[error("{what} needs a store, and there is none")]
+    NeedsStore {
+        /// What was used.
+        what: &'static str,
+    },
     /// A branch is spent: too deep, too many tokens, too late.
     #[error("the limit of branch `{branch}` is reached: {limit}")]
     BranchLimit {
@@ -196,6 +202,12 @@ pub enum Failure {
     /// The session goes on elsewhere.
     #[error("the session goes on elsewhere")]
     Superseded,
+    /// The tool has used what needs a store, and there is none.
+    #[error("{what} needs a store, and there is none")]
+    NeedsStore {
+        /// What it has used.
+        what: String,
+    },
 }
 
 impl Failure {
@@ -209,6 +221,7 @@ impl Failure {
             | Self::Panicked { .. }
             | Self::Expired
             | Self::TimeLimit
+            | Self::NeedsStore { .. }
             | Self::Cancelled => true,
             Self::Diverged { .. } | Self::VersionGone { .. } | Self::Storage { .. } | Self::Superseded => {
                 false
@@ -221,6 +234,7 @@ impl From<&ToolError> for Failure {
     fn from(error: &ToolError) -> Self {
         match error.cause() {
             Some(ContextError::Unsupported { what }) => Self::Unsupported { what: (*what).to_owned() },
+            Some(ContextError::NeedsStore { what }) => Self::NeedsStore { what: (*what).to_owned() },
             Some(_) | None => Self::Tool { message: error.message().to_owned() },
         }
     }
@@ -286,6 +300,14 @@ pub enum CallError {
     /// The tool takes so long that it has to be a task, and the client does not know tasks.
     #[error("the tool is a task, and the client does not know tasks")]
     NeedsTasks,
+    /// There is no store, and it cannot do without.
+    #[error("`{name}` cannot be called here: {what} needs a store, and there is none")]
+    NeedsStore {
+        /// What was called.
+        name: String,
+        /// What needs a store.
+        what: &'static str,
+    },
     /// There are too many sessions that wait.
     #[error("too many sessions wait for answers: {limit} at most{}", if *.all { "" } else { " for one client" })]
     TooMany {

@@ -131,11 +131,18 @@ impl Sessions {
                 }
                 Reply::Input(asked) => asked,
             };
+            let journal = asked.journal;
             let answers = join_all(asked.questions.iter().map(|question| answer(host, question))).await;
             let answers =
                 answers.into_iter().collect::<Result<HashMap<_, _>, _>>().map_err(RunError::Host)?;
             let answer = Answer { session: asked.session, round: asked.round, call: None, answers };
-            reply = hearing(self.answer(answer, attempt.clone()), &mut events, host).await?;
+            let attempt = attempt.clone();
+            reply = match journal {
+                Some(journal) => {
+                    hearing(self.answer_sealed(answer, journal, attempt), &mut events, host).await?
+                }
+                None => hearing(self.answer(answer, attempt), &mut events, host).await?,
+            };
         }
     }
 }

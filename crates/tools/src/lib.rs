@@ -5,6 +5,11 @@
 //! [`step`](ToolContext::step). [`Sessions`] runs it up to its questions, parks it, and goes on when the answers come, with the
 //! parked code if it is still there and by replaying its journal if it is not.
 //!
+//! There are three ways back to a tool that has waited, by what is left of it: the parked code (microseconds); its journal in a
+//! [`JournalStorage`], after an eviction, a restart or a move to another process; or, of [`Sessions::start_sealed`], which has no storage,
+//! the journal that the client was given with the questions. The last cannot tell the first answer from the second, so there is less that
+//! such a tool may use.
+//!
 //! ```
 //! use std::collections::HashMap;
 //! use ostler_tools::{Answer, Attempt, Call, Capabilities, Json, MemoryStorage, Prompt, Reply, Sessions, SessionsConfig};
@@ -59,6 +64,7 @@ mod completion;
 mod content;
 mod context;
 mod core;
+mod destination;
 mod drive;
 mod elicit;
 mod error;
@@ -86,8 +92,8 @@ pub use error::{CallError, ContextError, Failure, RespondError, ToolError, ToolR
 pub use event::{LogLevel, SessionEvent, SessionEventKind};
 pub use host::{FormRequest, Host, RunError, UrlRequest};
 pub use ostler_journal::{
-    ClientId, JournalStorage, Json, ListQuery, MemoryStorage, Origin, Question, SessionId, SessionState,
-    SessionSummary, StorageError, Timestamp,
+    ClientId, EntryEvent, JournalStorage, Json, ListQuery, MemoryStorage, Origin, Question, SessionId,
+    SessionState, SessionSummary, StorageError, Timestamp,
 };
 pub use ostler_lease::Fence;
 pub use prompt::{PromptMessage, PromptOutput, PromptTemplate};
@@ -95,8 +101,8 @@ pub use resource::{Resource, ResourceOutput};
 pub use sample::{Message, ModelHint, ModelPreferences, Root, Sampled, Sampling};
 pub use schema::{Schema, schema_of};
 pub use sessions::{
-    Answer, Call, Change, Follower, InputRequired, Reply, SessionView, Sessions, SessionsConfig,
-    SessionsStatus, no_arguments,
+    Answer, Call, Change, Follower, InputRequired, Reply, Resume, SessionView, Sessions, SessionsConfig,
+    SessionsStatus, StartError, no_arguments,
 };
 pub use tool::{IntoOutput, TaskPolicy, Tool};
 pub use tools::{Offered, Tools};

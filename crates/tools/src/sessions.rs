@@ -8,6 +8,7 @@ mod config;
 mod follow;
 mod reply;
 mod round;
+mod sealed;
 mod shelf;
 mod task;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use self::change::Change;
 pub use self::config::SessionsConfig;
 pub use self::follow::Follower;
 pub use self::reply::{InputRequired, Reply};
+pub use self::sealed::{Resume, StartError};
 pub use self::task::SessionView;
 
 pub(crate) use self::follow::Followers;
@@ -34,7 +36,7 @@ use self::shelf::{Census, Shelf};
 use self::watch::Watch;
 use crate::Tools;
 use crate::clock::Clock;
-use crate::drive::Writer;
+use crate::destination::{Destination, Writer};
 use crate::testing::Effects;
 
 /// Changes that somebody who listens may be behind.
@@ -71,6 +73,8 @@ struct Inner {
     /// What has changed, for those who listen.
     changes: broadcast::Sender<Change>,
     writer: Writer,
+    /// What there is of a session when it has waited.
+    resume: Resume,
     config: SessionsConfig,
     clock: Clock,
     shelf: Shelf,
@@ -92,6 +96,7 @@ struct Counters {
     rounds: AtomicU64,
     resumed_live: AtomicU64,
     resumed_from_journal: AtomicU64,
+    resumed_sealed: AtomicU64,
     evicted: AtomicU64,
     expired: AtomicU64,
     diverged: AtomicU64,
@@ -109,6 +114,8 @@ pub struct SessionsStatus {
     pub resumed_live: u64,
     /// Answers for which the tool was replayed from its journal.
     pub resumed_from_journal: u64,
+    /// Answers that brought the journal for which the tool was replayed.
+    pub resumed_sealed: u64,
     /// Parked tools that were dropped for their memory; their journals go on.
     pub evicted: u64,
     /// Sessions whose time was over.
@@ -163,12 +170,27 @@ impl Sessions {
         config: SessionsConfig,
         effects: Effects,
     ) -> Result<Self, Closed> {
+        let writer = Writer { storage, fence, followers: Followers::default() };
+        let (sessions, background) = Self::open(scope, tools, writer, Resume::Journal, config, effects)?;
+        sessions.keep_up(&background)?;
+        Ok(sessions)
+    }
+
+    fn open(
+        scope: &Scope,
+        tools: Tools,
+        writer: Writer,
+        resume: Resume,
+        config: SessionsConfig,
+        effects: Effects,
+    ) -> Result<(Self, Scope), Closed> {
         let background = scope.child("sessions").open()?;
         let in_charge = config.in_charge;
         let inner = Arc::new(Inner {
             tools: RwLock::new(Arc::new(tools)),
             changes: broadcast::Sender::new(CHANGES),
-            writer: Writer { storage, fence, followers: Followers::default() },
+            writer,
+            resume,
             config,
             clock: Clock::system(),
             shelf: Shelf::default(),
@@ -179,9 +201,7 @@ impl Sessions {
             watch: Watch::default(),
             effects,
         });
-        let sessions = Self { inner };
-        sessions.keep_up(&background)?;
-        Ok(sessions)
+        Ok((Self { inner }, background))
     }
 
     /// What goes on by itself goes on here from now on: nobody else who uses the storage does it any more.
@@ -248,6 +268,14 @@ impl Sessions {
         self.inner.writer.storage.summary(session).await
     }
 
+    /// Where the entries of a session that begins go.
+    fn destination(&self) -> Destination {
+        match self.inner.resume {
+            Resume::Journal => Destination::Store(self.inner.writer.clone()),
+            Resume::Sealed => Destination::Client(Vec::new()),
+        }
+    }
+
     fn spawn(
         &self,
         name: &'static str,
@@ -272,6 +300,7 @@ impl Sessions {
             rounds: read(&counters.rounds),
             resumed_live: read(&counters.resumed_live),
             resumed_from_journal: read(&counters.resumed_from_journal),
+            resumed_sealed: read(&counters.resumed_sealed),
             evicted: read(&counters.evicted),
             expired: read(&counters.expired),
             diverged: read(&counters.diverged),

@@ -174,6 +174,14 @@ impl Tools {
         self.find(kind, name).is_some()
     }
 
+    /// The tools whose calls have to be tasks, which takes a store. Other versions than those that are offered count too.
+    pub(crate) fn tasks_only(&self) -> impl Iterator<Item = &str> {
+        self.callables
+            .values()
+            .filter(|callable| callable.tasks.is_required())
+            .map(|callable| &*callable.name)
+    }
+
     /// The tool `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Offered> {

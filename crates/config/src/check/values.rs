@@ -4,12 +4,15 @@ use super::{Side, between};
 use crate::config::Config;
 use crate::problem::Problem;
 use crate::report::Report;
+use crate::setting::Limit;
+use crate::tools::Resume;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
     ports(config, report);
     headers(config, report);
     backoff(config, report);
     lame_duck(config, report);
+    state(config, report);
 }
 
 fn ports(config: &Config, report: &mut Report) {
@@ -61,6 +64,25 @@ fn lame_duck(config: &Config, report: &mut Report) {
     ];
     let message = format!("`{LAME_DUCK}` leaves nothing of `{DRAIN}` to finish requests in");
     let problem = between(Problem::new(LAME_DUCK, message), report, sides);
+    report.add(problem);
+}
+
+/// What a client is given it has to be able to bring back.
+fn state(config: &Config, report: &mut Report) {
+    const STATE: &str = "tools.max_state";
+    const BODY: &str = "mcp.bounds.max_body_size";
+    let max_state = config.tools.max_state;
+    let Limit::After(max_body) = config.mcp.bounds.max_body_size else { return };
+    let fits = u64::try_from(max_state).is_ok_and(|max_state| max_state < max_body);
+    if fits || config.tools.resume == Resume::Journal || !report.sound(&[STATE, BODY]) {
+        return;
+    }
+    let sides = [
+        Side { key: STATE, label: "clients are given so much", value: &max_state },
+        Side { key: BODY, label: "a request that brings it back may have so much", value: &max_body },
+    ];
+    let message = format!("`{STATE}` leaves nothing of `{BODY}` for the rest of a request");
+    let problem = between(Problem::new(STATE, message), report, sides);
     report.add(problem);
 }
 

@@ -154,6 +154,22 @@ fn a_lame_duck_leaves_time_to_drain() {
 }
 
 #[test]
+fn a_session_that_a_client_carries_fits_into_a_request() {
+    let text = "[tools]\nresume = \"sealed\"\nmax_state = 2_000_000\n";
+    assert_snapshot!(refusal(text), @r#"
+    error: `tools.max_state` leaves nothing of `mcp.bounds.max_body_size` for the rest of a request
+     --> ostler.toml:3:13
+      |
+    3 | max_state = 2_000_000
+      |             ^^^^^^^^^ clients are given so much
+      |
+      = note: `mcp.bounds.max_body_size` is 1048576 by default
+    "#);
+    // Without sessions that are carried it has no meaning.
+    ostler_config::Config::parse("[tools]\nmax_state = 2_000_000\n", "ostler.toml").unwrap();
+}
+
+#[test]
 fn a_refused_value_is_not_blamed_for_anything_else() {
     let text = refusal(
         "[switchboard]\nlisten = \"127.0.0.1:8001x\"\n[pool]\nmax_servers = \"many\"\nbase_port = 65535\n",

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use ostler_tools::{
-    Answer as SessionAnswer, Attempt, Call, CallError, CallableKind, Capabilities, Failure, InputRequired,
-    Json, Reply,
+    Answer as SessionAnswer, Attempt, Call, CallError, CallableKind, Capabilities, EntryEvent, Failure,
+    InputRequired, Json, Reply, Resume, SessionId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -22,7 +22,7 @@ use crate::error::RpcError;
 use crate::headers;
 use crate::meta::{Meta, TASKS};
 use crate::reply::{self, Answer};
-use crate::state::{Binding, RequestState};
+use crate::state::{Binding, Carried, RequestState, SealError, expiry};
 use crate::stream::Told;
 use crate::wire::Incoming;
 
@@ -144,13 +144,17 @@ async fn answer_call(endpoint: &Endpoint, request: Request) -> Result<Answer, Rp
             reply.map_err(|error| refusal(&error))
         }
         Some(state) => {
-            let now = sessions.clock().now();
-            match endpoint.keys.open(&state, bound.binding(&principal), now) {
-                Ok(RequestState { session, round, .. }) => {
+            let binding = bound.binding(&principal);
+            match come_back(endpoint, &state, binding) {
+                Ok((RequestState { session, round, .. }, journal)) => {
                     let answer = SessionAnswer { session, round, call: Some(call), answers };
-                    sessions.answer(answer, attempt).await.map_err(|error| refusal(&error))
+                    let reply = match journal {
+                        Some(journal) => sessions.answer_sealed(answer, journal, attempt).await,
+                        None => sessions.answer(answer, attempt).await,
+                    };
+                    reply.map_err(|error| refusal(&error))
                 }
-                Err(error) => Err(RpcError::invalid_params(error.to_string())),
+                Err(error) => Err(error),
             }
         }
     };
@@ -165,9 +169,49 @@ async fn answer_call(endpoint: &Endpoint, request: Request) -> Result<Answer, Rp
         }
         Reply::Done(result) => Ok(endpoint.results.complete(&id, &result)),
         Reply::Failed(failure) => failed(endpoint, kind, &id, &failure),
-        Reply::Input(asked) => input_required(endpoint, &id, &asked, capabilities, &bound, &principal),
+        Reply::Input(asked) => input_required(endpoint, &id, asked, capabilities, &bound, &principal),
         Reply::Task(session) => tasks::created(endpoint, &id, session, &principal).await,
     }
+}
+
+/// Where a client comes back to with `state`, and the journal if that is what it carries.
+fn come_back(
+    endpoint: &Endpoint,
+    state: &str,
+    binding: Binding<'_>,
+) -> Result<(RequestState, Option<Vec<EntryEvent>>), RpcError> {
+    let (keys, now) = (&endpoint.keys, endpoint.sessions.clock().now());
+    let opened = match endpoint.sessions.resume_by() {
+        Resume::Journal => keys.open(state, binding, now).map(|state| (state, None)),
+        Resume::Sealed => keys
+            .open_journal(state, binding, now, endpoint.config.max_state)
+            .map(|Carried { state, journal }| (state, Some(journal))),
+    };
+    opened.map_err(|error| RpcError::invalid_params(error.to_string()))
+}
+
+/// The state that stands for `asked`.
+fn state_of(
+    endpoint: &Endpoint,
+    session: SessionId,
+    round: u32,
+    journal: Option<Vec<EntryEvent>>,
+    bound: &Bound,
+    principal: &str,
+) -> Result<String, RpcError> {
+    let expires = endpoint.sessions.clock().now().after(endpoint.config.state_ttl);
+    let (keys, binding) = (&endpoint.keys, bound.binding(principal));
+    let Some(journal) = journal else {
+        return Ok(keys.seal(RequestState { session, round, expires }, binding));
+    };
+    let expires = expiry(&journal).map_or(expires, |expiry| expiry.min(expires));
+    let sealed = keys.seal_journal(session, expires, journal, binding, endpoint.config.max_state);
+    sealed.map_err(|error @ SealError::TooLarge { .. }| {
+        let message =
+            format!("the session of `{}` is too large for its client to carry: {error}", bound.name);
+        tracing::warn!(%session, "{message}");
+        RpcError::internal(message)
+    })
 }
 
 /// What a state is bound to.
@@ -217,7 +261,7 @@ fn not_to_be_kept(result: &Json) -> String {
 fn input_required(
     endpoint: &Endpoint,
     id: &RawValue,
-    asked: &InputRequired,
+    asked: InputRequired,
     client: Capabilities,
     bound: &Bound,
     principal: &str,
@@ -229,11 +273,10 @@ fn input_required(
             return Err(unsupported(what));
         }
     }
-    let expires = endpoint.sessions.clock().now().after(endpoint.config.state_ttl);
-    let state = RequestState { session: asked.session, round: asked.round, expires };
-    let state = endpoint.keys.seal(state, bound.binding(principal));
+    let InputRequired { session, round, questions, journal } = asked;
+    let state = state_of(endpoint, session, round, journal, bound, principal)?;
     let mut result = String::from("{\"inputRequests\":{");
-    for (index, question) in asked.questions.iter().enumerate() {
+    for (index, question) in questions.iter().enumerate() {
         if index > 0 {
             result.push(',');
         }
@@ -307,6 +350,7 @@ pub(crate) fn failure_error(failure: &Failure) -> RpcError {
         | Failure::TimeLimit
         | Failure::Cancelled
         | Failure::Storage { .. }
+        | Failure::NeedsStore { .. }
         | Failure::Superseded => {
             tracing::warn!(%failure, "a call has failed");
             let mut data = serde_json::to_value(failure).unwrap_or_default();
@@ -346,7 +390,9 @@ pub(crate) fn refusal(error: &CallError) -> RpcError {
         | CallError::Settled { .. }
         | CallError::RoundOver { .. }
         | CallError::OtherCall => RpcError::invalid_params(message),
-        CallError::TooMany { .. } | CallError::Closed => RpcError::internal(message),
+        CallError::TooMany { .. } | CallError::NeedsStore { .. } | CallError::Closed => {
+            RpcError::internal(message)
+        }
         CallError::Storage(_) | CallError::Resume(_) => {
             tracing::warn!(%error, "a session cannot be read");
             RpcError::internal("the call cannot be gone on with at present, try again")

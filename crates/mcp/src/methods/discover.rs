@@ -1,7 +1,7 @@
 //! `server/discover`: what the server is and can do
 //! ([specification](https://modelcontextprotocol.io/specification/2026-07-28/server/discover)).
 
-use ostler_tools::Tools;
+use ostler_tools::{Resume, Tools};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,13 @@ use crate::reply::Answer;
 pub(super) fn discover(exchange: &Exchange, id: &RawValue) -> Answer {
     let endpoint = &exchange.endpoint;
     let mut capabilities = capabilities(&endpoint.sessions.tools());
-    capabilities.insert("extensions".into(), json!({ TASKS: {} }));
+    match endpoint.sessions.resume_by() {
+        Resume::Journal => {
+            capabilities.insert("extensions".into(), json!({ TASKS: {} }));
+        }
+        // A task is looked for by its id, and nothing is kept of it.
+        Resume::Sealed => {}
+    }
     let mut result = json!({
         "supportedVersions": [PROTOCOL_VERSION],
         "capabilities": capabilities,

@@ -1,6 +1,6 @@
 //! From a client's message to what it leads to, whichever way it came.
 
-use ostler_tools::{ClientId, Json};
+use ostler_tools::{ClientId, Json, Resume};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -66,7 +66,7 @@ struct Initialize {
 /// Makes the acquaintance of a client, who is `caller`, by its `initialize`.
 ///
 /// # Errors
-/// It does not say what it has to.
+/// It does not say what it has to; or there is no store, which its session needs.
 pub(crate) fn introduce(
     endpoint: &Endpoint,
     caller: Caller,
@@ -75,6 +75,11 @@ pub(crate) fn introduce(
 ) -> Result<(Client, Answer), RpcError> {
     let params = params.ok_or_else(|| RpcError::malformed("there are no `params`"))?;
     let Initialize { protocol_version, capabilities } = read(params)?;
+    match endpoint.sessions.resume_by() {
+        Resume::Journal => {}
+        // What is asked on a stream is answered in another request, which may come to a server that knows of neither.
+        Resume::Sealed => return Err(RpcError::stateless(&protocol_version)),
+    }
     let client = Client {
         id: ClientId::unique(),
         caller,

@@ -6,6 +6,7 @@ mod conformance;
 mod hostile;
 #[path = "../../examples/conformance_server/offered/mod.rs"]
 mod offered;
+mod sealed;
 mod session;
 mod stage;
 mod stateful;

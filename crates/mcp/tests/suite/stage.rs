@@ -31,6 +31,17 @@ impl Stage {
         let scope = Scope::root("test").open().unwrap();
         let sessions = Sessions::start(&scope, Tools::new(), storage, SessionsConfig::default()).unwrap();
         offered::offer(&sessions);
+        Self::serve(scope, sessions, keys, config).await
+    }
+
+    /// One of `tools` that stores nothing.
+    pub(crate) async fn sealed(tools: Tools, keys: KeyRing, config: EndpointConfig) -> Self {
+        let scope = Scope::root("test").open().unwrap();
+        let sessions = Sessions::start_sealed(&scope, tools, SessionsConfig::default()).unwrap();
+        Self::serve(scope, sessions, keys, config).await
+    }
+
+    async fn serve(scope: Scope, sessions: Sessions, keys: KeyRing, config: EndpointConfig) -> Self {
         let endpoint = Arc::new(Endpoint::new(sessions.clone(), keys, config));
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
         let make = move |connection: &Arc<_>| endpoint.service(connection);

@@ -14,6 +14,7 @@ use super::failure::{Failure, print, remark};
 use super::paint::Paint;
 use super::served;
 use super::words::human;
+use crate::mcp;
 
 /// The configuration, or the exit code after everything wrong with it has been told.
 pub(super) fn load(path: Option<&Path>) -> Result<Loaded, ExitCode> {
@@ -32,6 +33,10 @@ pub(super) fn load_or(path: Option<&Path>, elsewhere: impl FnOnce(String)) -> Re
 
 pub(super) fn run(path: Option<&Path>) -> Result<ExitCode, Failure> {
     let Loaded { config, origin, overridden_by } = load(path).map_err(Failure::Silent)?;
+    mcp::check(&config).map_err(|error| {
+        let failure = Failure::new(error.to_string()).code(CONFIGURATION);
+        failure.help("`tools.resume = \"journal\"` has one")
+    })?;
     let mut text = match origin {
         Origin::File(path) => format!("{} is valid\n\n", path.display()),
         Origin::Quickstart => "no ostler.toml here: `ostler up` would serve the quickstart\n\n".to_owned(),

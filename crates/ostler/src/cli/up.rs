@@ -19,6 +19,7 @@ use super::greeting::Greeting;
 use super::paint::Paint;
 use super::{DRAIN_TIMED_OUT, log};
 use crate::admin::chain;
+use crate::data::DataError;
 use crate::host::{Host, HostError, HostOptions, longest_end};
 use crate::mcp::Mcp;
 use crate::replace::{Program, Successor};
@@ -210,9 +211,12 @@ fn explain(error: &ScopeError) -> Failure {
         HostError::Sockets(_) => failure.help(
             "`switchboard.listen`, `switchboard.tls_listen` and `admin.listen` have to name the addresses of the socket unit, and it theirs",
         ),
+        HostError::Data(DataError::Keys(_)) => failure
+            .help("`tools.keys` names a file of shared keys; without it they are in the data directory"),
         HostError::Data(_) => failure.help("`[store]` says where it is, and with `url = \"memory:\"` nothing is kept"),
         HostError::Auth(_) => failure.help("see [mcp.auth]"),
         HostError::Audit { .. } => failure.help("`mcp.audit` says where it is"),
+        HostError::Tools(_) => failure.help("`tools.resume = \"journal\"` has one"),
         HostError::Certificate(_)
         | HostError::Command(_)
         | HostError::Launcher(_)

@@ -80,8 +80,14 @@ async fn book_flight(ctx: ToolContext, trip: Trip) -> ToolResult<Booking> {
     let flight = pick_flight(&ctx, &trip, flights).await?;
     let ((seat, meal), tip) = try_join!(pick_seat(&ctx, &trip), tip(&ctx, &trip))?;
     let reference = ctx.uuid().simple().to_string()[..6].to_uppercase();
-    // Whether it has happened has to be known: nobody wants to pay twice.
-    let reference = ctx.step_once("book", || async { Ok::<_, String>(reference) }).await?;
+    let book = || async { Ok::<_, String>(reference) };
+    let reference = if ctx.is_sealed() {
+        // Nobody here knows whether it has happened. The reference is the same each time, by which an airline knows it again.
+        ctx.step("book", book).await?
+    } else {
+        // Whether it has happened has to be known: nobody wants to pay twice.
+        ctx.step_once("book", book).await?
+    };
     Ok(Booking { reference, flight: flight.number, seat, meal, euros: flight.euros, tip })
 }
 

@@ -31,3 +31,4 @@ mod tools_call;
 mod tools_clients;
 mod tools_kills;
 mod tools_rmcp;
+mod tools_sealed;

@@ -74,7 +74,7 @@ pub(crate) fn answers(asked: &Value) -> Value {
 }
 
 /// Calls again with what `asked` wants.
-fn go_on(address: SocketAddr, asked: &Value) -> Value {
+pub(crate) fn go_on(address: SocketAddr, asked: &Value) -> Value {
     let params = json!({
         "arguments": trip(), "requestState": asked["requestState"], "inputResponses": answers(asked) });
     call(address, "book_flight", params)

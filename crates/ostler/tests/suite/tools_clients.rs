@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::binary::{Directory, Ostler, free_ports};
+use crate::tools_sealed::KEYS;
 
 /// A client that books.
 struct Booking {
@@ -135,13 +136,19 @@ impl Drop for Booking {
 }
 
 fn up(directory: Directory, port: u16) -> Ostler {
+    up_with(directory, port, &[])
+}
+
+/// The same with more variables of the environment.
+fn up_with(directory: Directory, port: u16, variables: &[(&str, &str)]) -> Ostler {
     let mcp = format!("127.0.0.1:{port}");
-    let listen = [
+    let mut all = vec![
         ("OSTLER_SWITCHBOARD__LISTEN", "127.0.0.1:0"),
         ("OSTLER_ADMIN__LISTEN", "127.0.0.1:0"),
         ("OSTLER_MCP__LISTEN", &mcp),
     ];
-    Ostler::up(directory, &["up"], &listen)
+    all.extend(variables);
+    Ostler::up(directory, &["up"], &all)
 }
 
 fn address(port: u16) -> String {
@@ -186,6 +193,32 @@ fn books_while_killed(program: Program, era: Era) {
         killed.signal(Signal::KILL);
         ostler = Some(up(killed.end_with_directory().2, port));
     });
+}
+
+/// At another server for each round, none of which stores anything, nor has anything of the others but a copy of their keys.
+fn books_at_another_server_each_round(program: Program) {
+    let port = free_ports();
+    let up = || {
+        let directory = Directory::new();
+        let keys = directory.write("shared.json", KEYS);
+        up_with(directory, port, &[("OSTLER_TOOLS__RESUME", "sealed"), ("OSTLER_TOOLS__KEYS", &keys)])
+    };
+    let mut ostler = Some(up());
+    let booking = Booking::begin(program, Era::Stateless, &address(port), None);
+    book(booking, || {
+        drop(ostler.take());
+        ostler = Some(up());
+    });
+}
+
+#[test]
+fn the_typescript_client_books_at_another_server_each_round() {
+    books_at_another_server_each_round(Program::TypeScript);
+}
+
+#[test]
+fn the_python_client_books_at_another_server_each_round() {
+    books_at_another_server_each_round(Program::Python);
 }
 
 #[test]

@@ -84,14 +84,17 @@ impl ToolContext {
     /// Runs `code` at most once. That it begins is durable before it does; if the process ends before its outcome is durable,
     /// nobody knows what came of it, and the tool is told so.
     ///
+    /// It needs a store: a client that carries the session could come back twice with the same of it.
+    ///
     /// # Errors
-    /// [`ContextError::OutcomeUnknown`], and those of [`step`](Self::step).
+    /// [`ContextError::OutcomeUnknown`], [`ContextError::NeedsStore`], and those of [`step`](Self::step).
     pub async fn step_once<Form, R, T, E>(&self, name: impl Into<Arc<str>>, code: R) -> ToolResult<T>
     where
         R: StepRun<Form, Future: Future<Output = Result<T, E>>>,
         T: Serialize + DeserializeOwned,
         E: fmt::Display,
     {
+        self.core.needs_store("`step_once`")?;
         let name = name.into();
         let op = Operation::new(&self.core, self.path(), OpKind::StepOnce, &name)?;
         match op.standing().await {

@@ -16,8 +16,9 @@ impl ToolContext {
     /// one that also asks is parked, and goes on by itself when the time has come.
     ///
     /// # Errors
-    /// [`ContextError::Name`]
+    /// [`ContextError::Name`]; [`ContextError::NeedsStore`], since nobody else would know when to wake the session.
     pub async fn sleep(&self, name: impl Into<Arc<str>>, duration: Duration) -> ToolResult<()> {
+        self.core.needs_store("`sleep`")?;
         let op = Operation::new(&self.core, self.path(), OpKind::Sleep, &name.into())?;
         match op.standing().await {
             Standing::Settled | Standing::Begun { .. } => {}

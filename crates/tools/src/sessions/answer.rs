@@ -41,7 +41,7 @@ impl Answer {
 }
 
 /// What an answer means to a session.
-enum Meaning {
+pub(super) enum Meaning {
     /// It answers the round that is open.
     New,
     /// It was given before, and the session has gone on with it: it may be at work, or have asked something else since.
@@ -210,7 +210,7 @@ impl Sessions {
             callable.ok_or_else(|| CallError::Unknown { what: "tool", name: started.tool.to_string() })?;
         let attempt = Attempt { principal: Arc::clone(&started.principal), ..Attempt::anonymous() };
         let core = self.resumed_core(callable, started, journal, attempt);
-        Ok(Running::without_code(core, self.inner.writer.clone(), self.inner.config.keep_results))
+        Ok(Running::without_code(core, self.destination(), self.inner.config.keep_results))
     }
 
     fn resumed_core(
@@ -228,6 +228,7 @@ impl Sessions {
             expires: started.expires,
             origin: started.origin,
             max_events: self.inner.config.max_events,
+            resume: self.inner.resume,
         };
         let (clock, effects) = (self.inner.clock, self.inner.effects.clone());
         let core = Core::new(callable, started.arguments, clock, effects, beginning, attempt);
@@ -237,7 +238,7 @@ impl Sessions {
 }
 
 /// Checks that it is the one who began the session who answers, by the call that began it.
-fn check_caller(
+pub(super) fn check_caller(
     whose: &Arc<str>,
     begun_by: Digest,
     answer: &Answer,
@@ -254,7 +255,7 @@ fn check_caller(
     }
 }
 
-fn meaning(session: RoundState, round: u32, digest: Digest) -> Result<Meaning, CallError> {
+pub(super) fn meaning(session: RoundState, round: u32, digest: Digest) -> Result<Meaning, CallError> {
     match session.answered {
         Some((answered, known)) if answered == round => {
             if known == digest {

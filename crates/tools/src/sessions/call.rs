@@ -9,7 +9,7 @@ use serde::Serialize;
 use tracing::Instrument;
 
 use super::busy::FirstRound;
-use super::{InputRequired, Reply, Sessions, round};
+use super::{InputRequired, Reply, Resume, Sessions, round};
 use crate::callable::{Callable, CallableKind};
 use crate::core::{Beginning, Core};
 use crate::drive::{Running, Turn};
@@ -71,7 +71,10 @@ impl Sessions {
     pub async fn call(&self, call: Call, attempt: Attempt) -> Result<Reply, CallError> {
         let (callable, call) = self.find(call)?;
         let span = round::span(&callable.name, &attempt);
-        self.first_round(callable, call, attempt).instrument(span).await
+        match self.inner.resume {
+            Resume::Journal => self.first_round(callable, call, attempt).instrument(span).await,
+            Resume::Sealed => self.first_sealed_round(callable, call, attempt).instrument(span).await,
+        }
     }
 
     async fn first_round(
@@ -157,6 +160,7 @@ impl Sessions {
             expires: Timestamp::from_millis(i64::MAX),
             origin: call.origin,
             max_events: inner.config.max_events,
+            resume: inner.resume,
         };
         let core = Core::new(
             Arc::clone(&callable),
@@ -173,8 +177,7 @@ impl Sessions {
     pub(super) fn start_code(&self, core: Arc<Core>) -> Result<Running, CallError> {
         let started = (core.callable.start)(ToolContext::new(Arc::clone(&core)), &core.arguments)
             .map_err(|reason| CallError::InvalidArguments { reason })?;
-        let mut running =
-            Running::new(core, started, self.inner.writer.clone(), self.inner.config.keep_results);
+        let mut running = Running::new(core, started, self.destination(), self.inner.config.keep_results);
         running.begin_turn();
         Ok(running)
     }
@@ -210,5 +213,6 @@ pub(super) fn input_of(running: &Running) -> InputRequired {
         session: journal.session(),
         round: journal.round().last,
         questions: journal.questions().map(|(_, question)| question).collect(),
+        journal: None,
     })
 }

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::answer::reply_of;
 use super::busy::FirstRound;
 use super::watch::{asked, ended};
-use super::{Call, Reply, Sessions, round};
+use super::{Call, Reply, Resume, Sessions, round};
 use crate::Attempt;
 use crate::drive::Turn;
 use crate::error::{CallError, Failure};
@@ -63,6 +63,10 @@ impl Sessions {
     /// See [`CallError`]: the call was not begun, or could not be kept.
     pub async fn launch(&self, call: Call, attempt: Attempt) -> Result<Reply, CallError> {
         let (callable, call) = self.find(call)?;
+        if self.inner.resume == Resume::Sealed {
+            let name = callable.name.to_string();
+            return Err(CallError::NeedsStore { name, what: "a call that goes on without its request" });
+        }
         let span = round::span(&callable.name, &attempt);
         let launched = async {
             let mut first = FirstRound::new(self, self.begin(callable, call, attempt)?);

@@ -1,6 +1,6 @@
 //! What a call or an answer leads to.
 
-use ostler_journal::{Json, Question, SessionId};
+use ostler_journal::{EntryEvent, Json, Question, SessionId};
 
 use crate::error::Failure;
 
@@ -18,7 +18,7 @@ pub enum Reply {
 }
 
 /// The questions of a round.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InputRequired {
     /// Whose.
     pub session: SessionId,
@@ -26,4 +26,7 @@ pub struct InputRequired {
     pub round: u32,
     /// What is asked. A client may answer some and be asked again for the rest.
     pub questions: Vec<Question>,
+    /// All that there is of the session, where there is no store: whoever answers brings it back
+    /// ([`Sessions::answer_sealed`](crate::Sessions::answer_sealed)).
+    pub journal: Option<Vec<EntryEvent>>,
 }

@@ -83,7 +83,7 @@ impl Sessions {
         }
     }
 
-    fn note_failure(&self, failure: &Failure) {
+    pub(super) fn note_failure(&self, failure: &Failure) {
         let counter = match failure {
             Failure::Diverged { .. } => &self.inner.counters.diverged,
             Failure::Expired => &self.inner.counters.expired,
@@ -94,6 +94,7 @@ impl Sessions {
             | Failure::TimeLimit
             | Failure::Cancelled
             | Failure::Storage { .. }
+            | Failure::NeedsStore { .. }
             | Failure::Superseded => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -1,13 +1,13 @@
 //! A tool that does a little of everything, and what tests need to run it.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ostler_scope::Scope;
 use ostler_tools::{
     Attempt, Call, Capabilities, Elicited, InputRequired, JournalStorage, Json, Prompt, Reply, Sampling,
-    Sessions, SessionsConfig, Tool, ToolContext, ToolResult, Tools,
+    Sessions, SessionsConfig, StepKey, Tool, ToolContext, ToolResult, Tools,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub(crate) struct Effects {
     pub(crate) searched: Arc<AtomicU32>,
     pub(crate) held: Arc<AtomicU32>,
     pub(crate) charged: Arc<AtomicU32>,
+    /// By what those who are paid know the payments.
+    pub(crate) keys: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Effects {
@@ -51,7 +53,16 @@ impl Effects {
     }
 }
 
-async fn book(ctx: ToolContext, trip: Trip, effects: Effects) -> ToolResult<Booking> {
+/// How the flight is paid for.
+#[derive(Clone, Copy)]
+enum Charge {
+    /// At most once.
+    Once,
+    /// By somebody who knows the step again by its key.
+    Keyed,
+}
+
+async fn book(ctx: ToolContext, trip: Trip, effects: Effects, charge: Charge) -> ToolResult<Booking> {
     let flights: Vec<String> = ctx
         .step("search", || async {
             effects.searched.fetch_add(1, Ordering::SeqCst);
@@ -71,17 +82,30 @@ async fn book(ctx: ToolContext, trip: Trip, effects: Effects) -> ToolResult<Book
         return Err(ostler_tools::ToolError::new("no seat, no flight"));
     };
     let number = ctx.uuid();
-    ctx.step_once("charge", |_key| async {
+    let charging = |key: StepKey| async move {
         effects.charged.fetch_add(1, Ordering::SeqCst);
+        effects.keys.lock().expect("nobody panics with it").insert(key.to_string());
         Ok::<_, String>(())
-    })
-    .await?;
+    };
+    match charge {
+        Charge::Once => ctx.step_once("charge", charging).await?,
+        Charge::Keyed => ctx.step("charge", charging).await?,
+    }
     Ok(Booking { flight: pick.flight, row: seat.row, tip: tip.text(), number: number.to_string() })
 }
 
 pub(crate) fn tools(effects: &Effects) -> Tools {
+    paid(effects, Charge::Once)
+}
+
+/// The same for where there is no store.
+pub(crate) fn keyed_tools(effects: &Effects) -> Tools {
+    paid(effects, Charge::Keyed)
+}
+
+fn paid(effects: &Effects, charge: Charge) -> Tools {
     let effects = effects.clone();
-    let tool = Tool::new("book", move |ctx, trip| book(ctx, trip, effects.clone()));
+    let tool = Tool::new("book", move |ctx, trip| book(ctx, trip, effects.clone(), charge));
     Tools::new().tool(tool.elicits::<Pick>("pickFlight").elicits::<Seat>("pickSeat"))
 }
 

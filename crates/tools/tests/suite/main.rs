@@ -8,5 +8,6 @@ mod follow;
 mod kit;
 mod order;
 mod rounds;
+mod sealed;
 mod told;
 mod watching;

@@ -96,6 +96,7 @@ fn tools(scrape: &Scrape, status: &SessionsStatus) {
     scrape.counter(names::ROUNDS, &[], status.rounds);
     scrape.counter(names::RESUMED, &[("from", "live")], status.resumed_live);
     scrape.counter(names::RESUMED, &[("from", "journal")], status.resumed_from_journal);
+    scrape.counter(names::RESUMED, &[("from", "sealed")], status.resumed_sealed);
     scrape.counter(names::EVICTED, &[], status.evicted);
     scrape.counter(names::FAILED_SESSIONS, &[("failure", "expired")], status.expired);
     scrape.counter(names::FAILED_SESSIONS, &[("failure", "diverged")], status.diverged);
