@@ -43,8 +43,8 @@ def ask(port):
         return answer.read()
 
 
-def rmcp(port):
-    return Process(SERVER_CORE, PEER / "target" / "release" / "peer-rmcp", f"127.0.0.1:{port}")
+def rmcp(port, *mode):
+    return Process(SERVER_CORE, PEER / "target" / "release" / "peer-rmcp", f"127.0.0.1:{port}", *mode)
 
 
 def ostler(folder, port):
@@ -77,10 +77,10 @@ def nginx(folder, port, answer):
     return Process(SERVER_CORE, *nginx_conf(folder, "canned", "", server))
 
 
-def load(folder, port, seconds, connections=32):
+def load(folder, port, seconds, connections=32, request=REQUEST, fields=HEADERS):
     script = pathlib.Path(folder) / "call.lua"
-    headers = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in HEADERS.items())
-    script.write_text(f'wrk.method = "POST"\nwrk.body = [==[{json.dumps(REQUEST)}]==]\n{headers}')
+    headers = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in fields.items())
+    script.write_text(f'wrk.method = "POST"\nwrk.body = [==[{json.dumps(request)}]==]\n{headers}')
     output = subprocess.run(
         ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
          f"http://127.0.0.1:{port}/mcp"],

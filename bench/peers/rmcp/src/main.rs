@@ -1,4 +1,4 @@
-//! A server with one tool, `echo`, on one thread: `peer-rmcp ADDRESS`.
+//! A server with one tool, `echo`, on one thread: `peer-rmcp ADDRESS [sessions]`, with sessions for clients that have such or without.
 
 use std::sync::Arc;
 
@@ -37,7 +37,9 @@ impl ServerHandler for Echo {}
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let address = std::env::args().nth(1).expect("an address to listen on");
-    let config = StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
+    let sessions = std::env::args().nth(2).is_some_and(|mode| mode == "sessions");
+    let config =
+        StreamableHttpServerConfig::default().with_legacy_session_mode(sessions).with_json_response(!sessions);
     let service: StreamableHttpService<Echo, LocalSessionManager> =
         StreamableHttpService::new(|| Ok(Echo::new()), Arc::default(), config);
     let listener = tokio::net::TcpListener::bind(address).await.expect("the address is free");
