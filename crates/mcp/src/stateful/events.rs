@@ -69,12 +69,17 @@ pub(crate) struct CallEvents {
     revision: Revision,
     session: SessionId,
     streaming: Streaming,
+    /// Addresses that the client was sent to, by the ids of the questions, and not told that it is done with them.
+    visited: Vec<String>,
+    /// The last message, while the client is told something before it.
+    last: Option<Event>,
 }
 
 /// A message of a stream.
 #[derive(Debug)]
 pub(crate) struct Event {
-    pub(crate) id: EventId,
+    /// None of what need not be told again to whoever comes back.
+    pub(crate) id: Option<EventId>,
     pub(crate) message: String,
 }
 
@@ -86,7 +91,8 @@ impl CallEvents {
         follower: Follower,
         streaming: Streaming,
     ) -> Self {
-        Self { follower, request, revision: client.revision, session, streaming }
+        let (visited, last) = (Vec::new(), None);
+        Self { follower, request, revision: client.revision, session, streaming, visited, last }
     }
 
     pub(crate) const fn session(&self) -> SessionId {
@@ -96,10 +102,28 @@ impl CallEvents {
     /// The next message; None behind the last one. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
-            let SessionEvent { seq, kind } = self.follower.next().await?;
-            if let Some(message) = self.message(kind) {
-                return Some(Event { id: EventId { session: self.session, number: seq }, message });
+            if self.last.is_some() {
+                // The call is over: whatever was to be done at an address has been.
+                let Some(id) = self.visited.pop() else { return self.last.take() };
+                let params = json!({ "elicitationId": id });
+                let message = notification("notifications/elicitation/complete", &params);
+                return Some(Event { id: None, message });
             }
+            let SessionEvent { seq, kind } = self.follower.next().await?;
+            if let SessionEventKind::ElicitRequest(question) = &kind
+                && self.revision >= Revision::November2025
+                && is_address(question)
+            {
+                self.visited
+                    .push(QuestionId { session: self.session, key: question.key.clone() }.to_string());
+            }
+            let is_end = kind.is_end();
+            let Some(message) = self.message(kind) else { continue };
+            let event = Event { id: Some(EventId { session: self.session, number: seq }), message };
+            if !is_end {
+                return Some(event);
+            }
+            self.last = Some(event);
         }
     }
 
@@ -123,6 +147,12 @@ impl CallEvents {
     fn failed(&self, failure: &Failure) -> String {
         failed(&self.request.raw_id(), self.request.kind, failure).message
     }
+}
+
+/// Whether the user is asked to go somewhere.
+fn is_address(question: &Question) -> bool {
+    let request: Value = question.request.read().unwrap_or_default();
+    request["params"]["mode"] == "url"
 }
 
 /// A question as a request of the server's. Its id is the same whenever and by whichever process it is sent.

@@ -286,7 +286,10 @@ fn call_frames(events: CallEvents, stays: Stays) -> impl Stream<Item = Bytes> {
             event = events.next() => {
                 let Event { id, message } = event?;
                 stays.heartbeat.reset();
-                frame(&id.to_string(), &message)
+                match id {
+                    Some(id) => frame(&id.to_string(), &message),
+                    None => crate::stream::frame(&message),
+                }
             }
             beside = stays.next() => match beside {
                 Beside::Heartbeat => Bytes::from_static(HEARTBEAT),

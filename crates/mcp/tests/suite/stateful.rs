@@ -294,3 +294,25 @@ async fn a_disconnect_cancels_without_a_session_and_does_not_with_one() {
     assert_eq!((stage.sessions.status().parked, stage.sessions.status().busy), (0, 0));
     stage.close().await;
 }
+
+#[tokio::test]
+async fn a_client_that_sends_its_user_somewhere_is_told_when_that_is_done() {
+    let stage = Stage::open().await;
+    let capabilities = json!({ "elicitation": { "form": {}, "url": {} } });
+    let (session, _) = Session::of_revision(&stage, "2025-11-25", capabilities.clone()).await;
+    let mut call = session.call("test_elicitation_url", json!({})).await;
+    call.event().await;
+    let question = call.event().await.message();
+    assert_eq!(question["params"]["url"], "https://pay.example/1");
+    assert_eq!(question["params"]["elicitationId"], question["id"]);
+    session.tell(&answer(&question["id"], json!({ "action": "accept" }))).await;
+    let done = call.event().await;
+    assert_eq!(done.message()["method"], "notifications/elicitation/complete");
+    assert_eq!((&done.message()["params"]["elicitationId"], done.id), (&question["id"], None));
+    assert_eq!(call.event().await.message()["result"]["content"][0]["text"], "Paid.");
+    // Clients of older revisions know nothing of addresses, and are asked nothing.
+    let (old, _) = Session::of_revision(&stage, "2025-06-18", json!({ "elicitation": {} })).await;
+    let reply = old.ask("tools/call", json!({ "name": "test_elicitation_url" })).await;
+    assert!(reply.body.contains("elicitation by URL"), "{reply:?}");
+    stage.close().await;
+}

@@ -255,3 +255,34 @@ fn the_typescript_client_does_not_notice_that_the_server_is_killed_between_its_r
 fn a_client_with_a_session_comes_back_to_a_server_that_is_killed_between_its_rounds() {
     books_while_killed(Program::TypeScriptSdk, Era::Stateful);
 }
+
+/// What the inspector says of a call of `book_flight`, in which it is asked nothing.
+fn inspect(target: &[&str], era: &str, more: &[&str]) -> Value {
+    let mut command = Command::new(installed("clients/node_modules/.bin/node"));
+    command.arg(installed(
+        "clients/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js",
+    ));
+    command.arg("--cli").args(target).args(["--protocol-era", era]);
+    command.args(["--method", "tools/call", "--tool-name", "book_flight"]);
+    command.args(["--tool-arg", "from=Berlin", "--tool-arg", "to=Rome", "--tool-arg", "date=2026-12-24"]);
+    let directory = Directory::new();
+    let output = command.args(more).env("XDG_DATA_HOME", directory.path("data")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let first = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next();
+    first.unwrap_or_else(|| panic!("it says nothing: {}", String::from_utf8_lossy(&output.stderr))).unwrap()
+}
+
+#[test]
+fn the_inspector_which_answers_nothing_is_told_what_to_call_with() {
+    let port = free_ports();
+    let ostler = up(Directory::new(), port);
+    let (http, stdio) = ([&*address(port), "--transport", "http"], [env!("CARGO_BIN_EXE_ostler"), "stdio"]);
+    for (target, era) in [(&http[..], "legacy"), (&http, "auto"), (&stdio, "legacy"), (&stdio, "auto")] {
+        let told = inspect(target, era, &[]);
+        let text = told["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("Call again with `flight`") && told["isError"] == true, "{told}");
+        let booked = inspect(target, era, &["--tool-arg", "flight=RO243", "--tool-arg", "seat=window"]);
+        assert_eq!(booked["structuredContent"]["flight"], "RO243", "{era}: {booked}");
+    }
+    drop(ostler);
+}

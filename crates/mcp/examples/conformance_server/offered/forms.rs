@@ -82,6 +82,11 @@ pub(super) fn tools() -> Tools {
                 .describe("Asks by a form with choices")
                 .elicits::<Choices>("choices"),
         )
+        .tool(
+            Tool::new("test_elicitation_url", visit)
+                .describe("Sends the user somewhere")
+                .elicits_url("visit"),
+        )
         .tool(Tool::new("test_reconnection", reconnection).describe("Takes longer than its stream is held"))
         .resource(
             Resource::new("test://watched-resource", "Watched", watched)
@@ -124,6 +129,12 @@ fn told<T: Serialize>(elicited: &Elicited<T>) -> String {
         Elicited::Declined => "action=decline, content={}".into(),
         Elicited::Cancelled => "action=cancel, content={}".into(),
     }
+}
+
+async fn visit(ctx: ToolContext, _: Nothing) -> ToolResult<String> {
+    let visited = ctx.elicit_url("visit", "Please pay", "https://pay.example/1").await?;
+    visited.required("visit")?;
+    Ok("Paid.".into())
 }
 
 async fn reconnection(ctx: ToolContext, _: Nothing) -> ToolResult<String> {
