@@ -102,7 +102,7 @@ impl Authorizer {
             },
             rejected => self.unauthorized(Some(rejected)),
         })?;
-        let caller = Caller { principal: verified.principal, scopes: Some(Arc::new(verified.scopes)) };
+        let caller = Caller { principal: verified.principal, scopes: Some(verified.scopes) };
         self.check(&caller, self.config.scopes.iter())?;
         Ok(caller)
     }

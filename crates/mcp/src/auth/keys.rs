@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -26,8 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How soon it is looked again for a key that was not there: tokens with keys that nobody has are easily made.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How long keys are taken for true that were fetched. A file is looked at each time.
+/// How long keys are taken for true that were fetched.
 const FRESH: Duration = Duration::from_mins(10);
+
+/// How long a file is taken to be as it was.
+const UNCHANGED: Duration = Duration::from_secs(1);
 
 /// Where keys are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +79,12 @@ pub(super) struct KeySet {
     source: JwksSource,
     client: Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
     known: RwLock<Arc<[Known]>>,
+    /// How often they have changed.
+    generation: AtomicU64,
     seen: Mutex<Seen>,
+    /// When the source is to be looked at next, in milliseconds since `began`: most requests need no lock for that.
+    next_look: AtomicU64,
+    began: Instant,
 }
 
 /// What was seen when.
@@ -108,7 +117,15 @@ impl KeySet {
             JwksSource::File(_) => None,
             JwksSource::Url(_) => Some(client()?),
         };
-        let set = Self { source, client, known: RwLock::new(Arc::new([])), seen: Mutex::default() };
+        let set = Self {
+            source,
+            client,
+            known: RwLock::new(Arc::new([])),
+            generation: AtomicU64::new(0),
+            seen: Mutex::default(),
+            next_look: AtomicU64::new(0),
+            began: Instant::now(),
+        };
         if let JwksSource::File(path) = &set.source {
             let seen = &mut *set.seen.lock().await;
             set.read(path, seen).await?;
@@ -122,13 +139,27 @@ impl KeySet {
         id: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Arc<DecodingKey>, NotFound> {
-        self.refresh(false).await;
         if let Some(key) = self.lookup(id, algorithm) {
             return Ok(key);
         }
         self.refresh(true).await;
         self.lookup(id, algorithm)
             .ok_or_else(|| if self.known().is_empty() { NotFound::NoKeys } else { NotFound::Unknown })
+    }
+
+    /// Looks at the source if it is time for that. Gives a number that is another one when the keys are others.
+    pub(super) async fn generation(&self) -> u64 {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now >= self.next_look.load(Ordering::Relaxed) {
+            let pause = match &self.source {
+                JwksSource::File(_) => UNCHANGED,
+                JwksSource::Url(_) => PAUSE,
+            };
+            let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            self.next_look.store(now.saturating_add(pause), Ordering::Relaxed);
+            self.refresh(false).await;
+        }
+        self.generation.load(Ordering::Acquire)
     }
 
     fn known(&self) -> Arc<[Known]> {
@@ -210,6 +241,7 @@ impl KeySet {
             return Err(malformed("there is no key in it that signs".into()));
         }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known.into();
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
 }

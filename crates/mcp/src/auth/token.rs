@@ -1,12 +1,13 @@
 //! Access tokens: JWTs ([RFC 7519](https://www.rfc-editor.org/rfc/rfc7519)) as authorization servers issue them.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::AuthConfig;
 use super::keys::{KeySet, NotFound};
@@ -27,21 +28,36 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
+/// Tokens that are known to be good at most. Above it those are forgotten that have expired, or else all.
+const KNOWN: usize = 10_000;
+
 /// Checks tokens.
 #[derive(Debug)]
 pub(super) struct Verifier {
     keys: KeySet,
+    /// Tokens that were good, by their digests: a signature costs more than a call.
+    known: Mutex<HashMap<[u8; 32], Known>>,
     issuer: String,
     audience: String,
     skew: Duration,
 }
 
-/// What a good token says.
+/// A token that was good.
 #[derive(Debug)]
+struct Known {
+    verified: Verified,
+    /// Of the keys that it was checked with.
+    generation: u64,
+    /// Seconds since 1970.
+    expires: u64,
+}
+
+/// What a good token says.
+#[derive(Debug, Clone)]
 pub(super) struct Verified {
     /// Whom it was issued to, by whom.
     pub(super) principal: Arc<str>,
-    pub(super) scopes: BTreeSet<String>,
+    pub(super) scopes: Arc<BTreeSet<String>>,
 }
 
 /// Why a token is not good. It is told to whoever shows it.
@@ -73,6 +89,7 @@ pub(super) enum Rejected {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    exp: u64,
     #[serde(default)]
     scope: Scopes,
     /// The name that some servers have for it.
@@ -106,12 +123,21 @@ impl Scopes {
 impl Verifier {
     pub(super) fn new(config: &AuthConfig, keys: KeySet) -> Self {
         let AuthConfig { issuer, audience, skew, .. } = config;
-        Self { keys, issuer: issuer.clone(), audience: audience.clone(), skew: *skew }
+        let (issuer, audience) = (issuer.clone(), audience.clone());
+        Self { keys, known: Mutex::default(), issuer, audience, skew: *skew }
     }
 
     pub(super) async fn verify(&self, token: &str) -> Result<Verified, Rejected> {
         if token.len() > LONGEST {
             return Err(Rejected::Malformed);
+        }
+        let generation = self.keys.generation().await;
+        let digest = Sha256::digest(token).into();
+        if let Some(known) = self.known().get(&digest)
+            && known.generation == generation
+            && known.expires.saturating_add(self.skew.as_secs()) > now()
+        {
+            return Ok(known.verified.clone());
         }
         let header = decode_header(token).map_err(|_| Rejected::Malformed)?;
         if !ALGORITHMS.contains(&header.alg) || !is_access_token(&header) {
@@ -128,11 +154,26 @@ impl Verifier {
         validation.leeway = self.skew.as_secs();
         validation.validate_nbf = true;
         let claims = decode::<Claims>(token, &key, &validation).map_err(|error| rejection(error.kind()))?;
-        let Claims { sub, scope, scp } = claims.claims;
+        let Claims { sub, exp, scope, scp } = claims.claims;
         let mut scopes: BTreeSet<_> = scope.into_names().into_iter().collect();
         scopes.extend(scp.into_names());
         // Two servers may know somebody of the same name.
-        Ok(Verified { principal: format!("{}#{sub}", self.issuer).into(), scopes })
+        let verified =
+            Verified { principal: format!("{}#{sub}", self.issuer).into(), scopes: Arc::new(scopes) };
+        let mut known = self.known();
+        if known.len() >= KNOWN {
+            let now = now();
+            known.retain(|_, known| known.generation == generation && known.expires > now);
+            if known.len() >= KNOWN {
+                known.clear();
+            }
+        }
+        known.insert(digest, Known { verified: verified.clone(), generation, expires: exp });
+        Ok(verified)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,6 +182,10 @@ fn is_access_token(header: &Header) -> bool {
     header.typ.as_deref().is_none_or(|typ| {
         ["jwt", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
     })
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn rejection(error: &ErrorKind) -> Rejected {
