@@ -27,6 +27,7 @@ mod smuggling;
 mod stage;
 mod streams;
 mod tools;
+mod tools_auth;
 mod tools_call;
 mod tools_clients;
 mod tools_kills;
