@@ -1,20 +1,23 @@
 //! What may ask: `tools/call`, `prompts/get`, `resources/read`
 //! ([specification](https://modelcontextprotocol.io/specification/2026-07-28/basic/utilities/mrtr)).
 
+mod bound;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use ostler_tools::{
-    Answer as SessionAnswer, Attempt, Call, CallError, CallableKind, Capabilities, EntryEvent, Failure,
-    InputRequired, Json, Reply, Resume, SessionId,
+    Answer as SessionAnswer, Attempt, Call, CallError, CallableKind, Capabilities, Failure, InputRequired,
+    Json, Reply,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
+use self::bound::Bound;
 use super::{Exchange, Method, attempt, check, no_meta, read, tasks};
 use crate::audit::Recording;
 use crate::endpoint::{Endpoint, Outcome};
@@ -22,7 +25,7 @@ use crate::error::RpcError;
 use crate::headers;
 use crate::meta::{Meta, TASKS};
 use crate::reply::{self, Answer};
-use crate::state::{Binding, Carried, RequestState, SealError, expiry};
+use crate::state::RequestState;
 use crate::stream::Told;
 use crate::wire::Incoming;
 
@@ -143,20 +146,17 @@ async fn answer_call(endpoint: &Endpoint, request: Request) -> Result<Answer, Rp
             let reply = sessions.call(call.answers(answers), attempt).await;
             reply.map_err(|error| refusal(&error))
         }
-        Some(state) => {
-            let binding = bound.binding(&principal);
-            match come_back(endpoint, &state, binding) {
-                Ok((RequestState { session, round, .. }, journal)) => {
-                    let answer = SessionAnswer { session, round, call: Some(call), answers };
-                    let reply = match journal {
-                        Some(journal) => sessions.answer_sealed(answer, journal, attempt).await,
-                        None => sessions.answer(answer, attempt).await,
-                    };
-                    reply.map_err(|error| refusal(&error))
-                }
-                Err(error) => Err(error),
+        Some(state) => match bound.open(endpoint, &state, &principal) {
+            Ok((RequestState { session, round, .. }, journal)) => {
+                let answer = SessionAnswer { session, round, call: Some(call), answers };
+                let reply = match journal {
+                    Some(journal) => sessions.answer_sealed(answer, journal, attempt).await,
+                    None => sessions.answer(answer, attempt).await,
+                };
+                reply.map_err(|error| refusal(&error))
             }
-        }
+            Err(error) => Err(error),
+        },
     };
     match (recording, &reply) {
         (Some(recording), Ok(reply)) => recording.replied(reply),
@@ -171,64 +171,6 @@ async fn answer_call(endpoint: &Endpoint, request: Request) -> Result<Answer, Rp
         Reply::Failed(failure) => failed(endpoint, kind, &id, &failure),
         Reply::Input(asked) => input_required(endpoint, &id, asked, capabilities, &bound, &principal),
         Reply::Task(session) => tasks::created(endpoint, &id, session, &principal).await,
-    }
-}
-
-/// Where a client comes back to with `state`, and the journal if that is what it carries.
-fn come_back(
-    endpoint: &Endpoint,
-    state: &str,
-    binding: Binding<'_>,
-) -> Result<(RequestState, Option<Vec<EntryEvent>>), RpcError> {
-    let (keys, now) = (&endpoint.keys, endpoint.sessions.clock().now());
-    let opened = match endpoint.sessions.resume_by() {
-        Resume::Journal => keys.open(state, binding, now).map(|state| (state, None)),
-        Resume::Sealed => keys
-            .open_journal(state, binding, now, endpoint.config.max_state)
-            .map(|Carried { state, journal }| (state, Some(journal))),
-    };
-    opened.map_err(|error| RpcError::invalid_params(error.to_string()))
-}
-
-/// The state that stands for `asked`.
-fn state_of(
-    endpoint: &Endpoint,
-    session: SessionId,
-    round: u32,
-    journal: Option<Vec<EntryEvent>>,
-    bound: &Bound,
-    principal: &str,
-) -> Result<String, RpcError> {
-    let expires = endpoint.sessions.clock().now().after(endpoint.config.state_ttl);
-    let (keys, binding) = (&endpoint.keys, bound.binding(principal));
-    let Some(journal) = journal else {
-        return Ok(keys.seal(RequestState { session, round, expires }, binding));
-    };
-    let expires = expiry(&journal).map_or(expires, |expiry| expiry.min(expires));
-    let sealed = keys.seal_journal(session, expires, journal, binding, endpoint.config.max_state);
-    sealed.map_err(|error @ SealError::TooLarge { .. }| {
-        let message =
-            format!("the session of `{}` is too large for its client to carry: {error}", bound.name);
-        tracing::warn!(%session, "{message}");
-        RpcError::internal(message)
-    })
-}
-
-/// What a state is bound to.
-struct Bound {
-    method: Method,
-    name: String,
-    arguments: Json,
-}
-
-impl Bound {
-    fn binding<'a>(&'a self, principal: &'a str) -> Binding<'a> {
-        Binding {
-            principal,
-            method: self.method.name(),
-            name: &self.name,
-            arguments: self.arguments.as_str(),
-        }
     }
 }
 
@@ -274,7 +216,7 @@ fn input_required(
         }
     }
     let InputRequired { session, round, questions, journal } = asked;
-    let state = state_of(endpoint, session, round, journal, bound, principal)?;
+    let state = bound.seal(endpoint, principal, (session, round), journal)?;
     let mut result = String::from("{\"inputRequests\":{");
     for (index, question) in questions.iter().enumerate() {
         if index > 0 {

@@ -23,7 +23,7 @@ const ISSUER: &str = "https://login.example";
 const AUDIENCE: &str = "https://mcp.example/mcp";
 
 /// A key of the authorization server.
-struct Key {
+pub(crate) struct Key {
     id: &'static str,
     algorithm: Algorithm,
     secret: EncodingKey,
@@ -37,7 +37,7 @@ impl Key {
         Self::of(id, algorithm, secret)
     }
 
-    fn es256(id: &'static str) -> Self {
+    pub(crate) fn es256(id: &'static str) -> Self {
         Self::ec(id, &rcgen::PKCS_ECDSA_P256_SHA256, Algorithm::ES256)
     }
 
@@ -60,7 +60,7 @@ impl Key {
         Self { id, algorithm, public: serde_json::to_value(public).unwrap(), secret }
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         let header = Header { kid: Some(self.id.into()), ..Header::new(self.algorithm) };
         encode(&header, claims, &self.secret).unwrap()
     }
@@ -75,7 +75,7 @@ fn now() -> i64 {
 }
 
 /// The claims of a good token of Ada's, with some changed; those that are null are left out.
-fn claims(changed: Value) -> Value {
+pub(crate) fn claims(changed: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "exp": now() + 600, "scope": "mcp"
     });
@@ -86,7 +86,7 @@ fn claims(changed: Value) -> Value {
     claims
 }
 
-fn config(jwks: JwksSource) -> AuthConfig {
+pub(crate) fn config(jwks: JwksSource) -> AuthConfig {
     AuthConfig {
         issuer: ISSUER.into(),
         audience: AUDIENCE.into(),
@@ -104,7 +104,7 @@ async fn stage(jwks: JwksSource) -> Stage {
 }
 
 /// A file with the public halves of `keys`.
-fn file(folder: &TempDir, keys: &[&Key]) -> PathBuf {
+pub(crate) fn file(folder: &TempDir, keys: &[&Key]) -> PathBuf {
     let path = folder.path().join("jwks.json");
     std::fs::write(&path, set(keys)).unwrap();
     path
@@ -114,7 +114,7 @@ fn call(tool: &str) -> Request {
     Request::new("tools/call", json!({ "name": tool, "arguments": {} }))
 }
 
-async fn with(stage: &Stage, request: Request, token: &str) -> Reply {
+pub(crate) async fn with(stage: &Stage, request: Request, token: &str) -> Reply {
     request.header("authorization", &format!("Bearer {token}")).send(stage.address).await
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use ostler_mcp::{EndpointConfig, KeyRing};
+use ostler_mcp::{Authorizer, EndpointConfig, JwksSource, KeyRing};
 use ostler_tools::{Prompt, Tool, ToolContext, ToolResult, Tools};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::auth;
 use crate::stage::{Reply, Request, Stage};
 
 /// A trip of some legs, each of which is asked for.
@@ -177,6 +178,27 @@ async fn a_session_that_was_changed_or_belongs_elsewhere_is_refused() {
     for stage in [stage, strangers, stored] {
         stage.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_session_is_its_principals_wherever_it_travels() {
+    let (folder, key) = (tempfile::tempdir().unwrap(), auth::Key::es256("one"));
+    let jwks = auth::config(JwksSource::File(auth::file(&folder, &[&key])));
+    let authorizer = Arc::new(Authorizer::open(jwks).await.unwrap());
+    let config = || EndpointConfig { auth: Some(Arc::clone(&authorizer)), ..EndpointConfig::default() };
+    let keys = KeyRing::ephemeral();
+    let one = Stage::sealed(tools(&Arc::default()), keys.clone(), config()).await;
+    let two = Stage::sealed(tools(&Arc::default()), keys, config()).await;
+    let [ada, eve] = ["ada", "eve"].map(|name| key.sign(&auth::claims(json!({ "sub": name }))));
+    let ask = |params: Value| Request::new("tools/call", params);
+    let asked = auth::with(&one, ask(travel_of(1)), &ada).await.result();
+    let stolen = auth::with(&two, ask(again(travel_of(1), &asked, "F1")), &eve).await;
+    let made_up = json!({ "requestState": "made up", "inputRequests": asked["inputRequests"] });
+    let made_up = auth::with(&two, ask(again(travel_of(1), &made_up, "F1")), &eve).await;
+    assert_eq!((stolen.status, &stolen.body), (made_up.status, &made_up.body));
+    assert_eq!(text(&auth::with(&two, ask(again(travel_of(1), &asked, "F1")), &ada).await), "F1!");
+    one.close().await;
+    two.close().await;
 }
 
 #[tokio::test]
