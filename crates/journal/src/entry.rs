@@ -72,6 +72,9 @@ pub enum EntryEvent {
     Told {
         /// What, in the terms of `tools`.
         event: Json,
+        /// The step that told it, if it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<Op>,
     },
     /// It ended. The last entry.
     Finished {

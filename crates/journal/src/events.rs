@@ -35,7 +35,7 @@ impl EventNumbers {
                 let new = questions.into_iter().filter(|question| !before.contains(&question.op));
                 new.map(JournalEvent::Asked).collect()
             }
-            EntryEvent::Told { event } => vec![JournalEvent::Told(event)],
+            EntryEvent::Told { event, step: _ } => vec![JournalEvent::Told(event)],
             EntryEvent::Finished { end, .. } => vec![JournalEvent::Finished(end)],
             EntryEvent::Started(_)
             | EntryEvent::Recorded { .. }
@@ -72,7 +72,7 @@ mod tests {
         let end = End::Completed(Json::of(&1).unwrap());
         let entries = vec![
             asked(1, &["pick", "seat"]),
-            EntryEvent::Told { event: told.clone() },
+            EntryEvent::Told { event: told.clone(), step: None },
             EntryEvent::Answered { round: 1, digest: Digest::of([b"a".as_slice()]) },
             asked(2, &["seat", "tip"]),
             EntryEvent::Detached,

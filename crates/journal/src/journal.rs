@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use crate::told::ToldBefore;
 use crate::{
     Digest, End, Entry, EntryEvent, Json, Op, OpKind, Outcome, Question, Seq, SessionId, Started, Timestamp,
 };
@@ -53,8 +54,8 @@ pub(crate) struct Past {
     pub(crate) ahead: HashSet<Op>,
     /// Values that were taken.
     pub(crate) recorded: HashMap<Op, Json>,
-    /// What was told behind the last outcome: the code that told it runs again.
-    pub(crate) told: VecDeque<Json>,
+    /// What was told by code that runs again once the past is over.
+    pub(crate) told: ToldBefore,
 }
 
 /// Where the session and its client are in their exchange of questions and answers.
@@ -460,6 +461,8 @@ impl Journal {
         self.round.last += 1;
         self.round.open = true;
         self.round.asked = Some(digest_of(&questions));
+        // A tool that waits for answers alone has told again whatever it tells again.
+        self.past.told.clear();
         let round = self.round.last;
         self.note(EntryEvent::Asked { round, questions });
         round
@@ -498,7 +501,7 @@ impl Journal {
 
 /// What the store has to be given.
 impl Journal {
-    fn note(&mut self, event: EntryEvent) {
+    pub(crate) fn note(&mut self, event: EntryEvent) {
         let at = Timestamp::from_millis(0);
         self.unsaved.push(Entry { session: self.session, seq: self.next, at, wake: None, event });
         self.next = self.next.after(1);
@@ -511,26 +514,6 @@ impl Journal {
             self.detached = true;
             self.note(EntryEvent::Detached);
         }
-    }
-
-    /// Notes that the client is told `event`; false if it was told that by the same code before the process ended.
-    pub fn tell(&mut self, event: Json) -> bool {
-        if let Some(place) = self.past.told.iter().position(|told| *told == event) {
-            self.past.told.remove(place);
-            return false;
-        }
-        if self.is_replaying() {
-            return false;
-        }
-        self.told += 1;
-        self.note(EntryEvent::Told { event });
-        true
-    }
-
-    /// How many things the client has been told.
-    #[must_use]
-    pub const fn told(&self) -> usize {
-        self.told
     }
 
     /// Whether the session goes on without a request.

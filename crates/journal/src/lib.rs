@@ -51,6 +51,7 @@ mod resume;
 mod storage;
 mod summary;
 mod time;
+mod told;
 
 pub use digest::Digest;
 pub use entry::{End, Entry, EntryEvent, Origin, Outcome, Question, SCHEMA_VERSION, Started};
@@ -64,3 +65,4 @@ pub use resume::{ResumeError, Resumed};
 pub use storage::{AppendRefused, AppendResult, CountsResult, JournalStorage, ListQuery, StorageError};
 pub use summary::{SessionState, SessionSummary, SummaryChange};
 pub use time::Timestamp;
+pub use told::Telling;

@@ -91,13 +91,14 @@ impl Journal {
             EntryEvent::Completed { op, outcome } => {
                 self.past.begun.remove(&op);
                 self.past.settled.insert(op.clone());
-                self.past.told.clear();
+                self.past.told.completed(&op);
                 self.undelivered.push_back((op, outcome));
             }
             EntryEvent::Asked { round, questions: asked } => {
                 self.round =
                     RoundState { last: round, open: true, asked: Some(digest_of(&asked)), ..self.round };
                 self.past.asked = asked.iter().map(|question| question.op.clone()).collect();
+                self.past.told.clear();
                 *questions = asked;
             }
             EntryEvent::Answered { round, digest } => {
@@ -106,9 +107,9 @@ impl Journal {
                 questions.clear();
             }
             EntryEvent::Detached => self.detached = true,
-            EntryEvent::Told { event } => {
+            EntryEvent::Told { event, step } => {
                 self.told += 1;
-                self.past.told.push_back(event);
+                self.past.told.add(event, step);
             }
             EntryEvent::Finished { end: ended, .. } => *end = Some(ended),
         }

@@ -1,6 +1,7 @@
 //! What a running tool and the one that runs it share.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,7 +11,7 @@ use futures::future::poll_fn;
 use futures::task::AtomicWaker;
 use ostler_journal::{
     Journal, Json, OpKind, OpNumber, Origin, Outcome, SCHEMA_VERSION, Seq, SessionId, Standing, Started,
-    Timestamp,
+    Telling, Timestamp,
 };
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,8 @@ pub(crate) struct Cell {
     /// Who waits for something to be durable.
     barriers: Vec<Waker>,
     pub(crate) attempt: Attempt,
+    /// The step whose code is polled.
+    step: Option<OpNumber>,
     /// Operations that are at work, so that the session cannot be parked.
     pub(crate) at_work: usize,
     /// Somebody waits for the journal to be written.
@@ -111,6 +114,7 @@ impl Core {
             wakers: Vec::new(),
             barriers: Vec::new(),
             attempt,
+            step: None,
             at_work: 0,
             write_wanted: false,
             failure: None,
@@ -318,7 +322,7 @@ impl Core {
     /// Tells whoever watches, and waits while they are not ready for it; or keeps it for whoever follows.
     pub(crate) async fn tell(&self, kind: SessionEventKind) {
         if self.cell().beginning.origin.is_some() {
-            return self.tell_for_good(&kind).await;
+            return self.tell_for_good(kind).await;
         }
         // It was told before.
         if self.begun(|journal| journal.is_replaying()).unwrap_or(false) {
@@ -348,19 +352,45 @@ impl Core {
     }
 
     /// Tells something that is in the journal before anybody hears of it.
-    async fn tell_for_good(&self, kind: &SessionEventKind) {
-        let Some(Ok(event)) = Told::of(kind).map(|told| Json::of(&told)) else { return };
-        let max = self.cell().beginning.max_events;
-        let place = self.journal(|journal| {
-            if journal.told() >= max && !journal.is_replaying() {
-                return None;
+    async fn tell_for_good(&self, kind: SessionEventKind) {
+        let Some(Ok(event)) = Told::of(&kind).map(|told| Json::of(&told)) else { return };
+        let (step, most) = {
+            let cell = self.cell();
+            (cell.step, cell.beginning.max_events)
+        };
+        match self.journal(|journal| journal.tell(event, step, most)) {
+            Telling::Noted(place) => {
+                let _at_work = AtWork::begin(self);
+                self.durable(place).await;
+                let watched = self.cell().watched.clone();
+                if let Some(watched) = watched {
+                    watched.tell(kind).await;
+                }
             }
-            journal.tell(event).then(|| journal.next())
-        });
-        if let Some(place) = place {
-            let _at_work = AtWork::begin(self);
-            self.durable(place).await;
+            Telling::Again => {}
+            Telling::TooMuch => self.cell().events.dropped += 1,
         }
+    }
+
+    /// How many things were not told of a call that has told too much, since this was last asked.
+    pub(crate) fn take_untold(&self) -> u64 {
+        let mut cell = self.cell();
+        match cell.beginning.origin {
+            Some(_) => std::mem::take(&mut cell.events.dropped),
+            None => 0,
+        }
+    }
+
+    /// Polls `code`, which is that of the step `number`: what it tells meanwhile the step tells.
+    pub(crate) async fn within<F: Future>(&self, number: OpNumber, code: F) -> F::Output {
+        let mut code = pin!(code);
+        poll_fn(|cx| {
+            let around = self.cell().step.replace(number);
+            let polled = code.as_mut().poll(cx);
+            self.cell().step = around;
+            polled
+        })
+        .await
     }
 
     async fn send(&self, sender: Sender<SessionEvent>, event: SessionEvent) -> Option<SessionEvent> {

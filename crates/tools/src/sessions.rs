@@ -101,6 +101,7 @@ struct Counters {
     expired: AtomicU64,
     diverged: AtomicU64,
     foreign_wakes: AtomicU64,
+    untold: AtomicU64,
 }
 
 /// What has happened since the start, and what there is now.
@@ -125,6 +126,8 @@ pub struct SessionsStatus {
     /// Parked tools that were woken by something that is not their context's. They are not polled for it: a tool may await its
     /// context alone.
     pub foreign_wakes: u64,
+    /// Progress and log messages that were dropped because their calls had told [`SessionsConfig::max_events`].
+    pub untold: u64,
     /// Parked tools.
     pub parked: usize,
     /// Tools at work for a request that is not their first.
@@ -305,6 +308,7 @@ impl Sessions {
             expired: read(&counters.expired),
             diverged: read(&counters.diverged),
             foreign_wakes: read(&counters.foreign_wakes),
+            untold: read(&counters.untold),
             parked,
             busy,
             parked_bytes,

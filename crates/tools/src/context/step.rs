@@ -74,7 +74,8 @@ impl ToolContext {
                 let place = self.core.journal(|journal| journal.significant());
                 self.core.durable(place).await;
                 self.core.effects.note(&name);
-                let outcome = outcome_of(code.run(self.step_key(op.number)).await);
+                let outcome =
+                    outcome_of(self.core.within(op.number, code.run(self.step_key(op.number))).await);
                 op.complete(outcome);
             }
         }
@@ -108,7 +109,8 @@ impl ToolContext {
                 });
                 self.core.durable(place).await;
                 self.core.effects.note(&name);
-                let outcome = outcome_of(code.run(self.step_key(op.number)).await);
+                let outcome =
+                    outcome_of(self.core.within(op.number, code.run(self.step_key(op.number))).await);
                 op.complete(outcome);
             }
         }

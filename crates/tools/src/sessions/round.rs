@@ -53,6 +53,7 @@ impl Sessions {
             return;
         }
         self.inner.counters.rounds.fetch_add(1, Ordering::Relaxed);
+        self.note_untold(core);
         self.tell_asked(core);
         tracing::info!(%session, %tool, round, asks = ?keys, "a session waits for answers");
     }
@@ -61,6 +62,7 @@ impl Sessions {
     pub(super) fn note_finished(&self, core: &Core, result: &Result<Json, Failure>) {
         let known = core.begun(|journal| (journal.session(), journal.round().last));
         let tool = &core.callable.name;
+        self.note_untold(core);
         if let Err(failure) = result {
             self.note_failure(failure);
         }
@@ -80,6 +82,14 @@ impl Sessions {
                 tracing::info!(%session, %tool, rounds, %failure, "a session has failed");
             }
             (None, Err(failure)) => tracing::debug!(%tool, %failure, "a call has failed"),
+        }
+    }
+
+    fn note_untold(&self, core: &Core) {
+        let untold = core.take_untold();
+        if untold > 0 {
+            self.inner.counters.untold.fetch_add(untold, Ordering::Relaxed);
+            tracing::warn!(tool = %core.callable.name, untold, "a tool tells more than is kept of a call");
         }
     }
 

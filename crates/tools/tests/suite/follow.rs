@@ -15,15 +15,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::dying::{Dying, LastWrite};
 use crate::flight::start;
 
 #[derive(Deserialize, JsonSchema)]
-struct Nothing {}
+pub(crate) struct Nothing {}
 
 #[derive(Deserialize, JsonSchema)]
-struct Name {
-    name: String,
+pub(crate) struct Name {
+    pub(crate) name: String,
 }
 
 /// Tells, works, asks two things at once, tells, works.
@@ -67,7 +66,7 @@ async fn chatty(ctx: ToolContext, _: Nothing) -> ToolResult<String> {
     ctx.sample("tip", Sampling::new("A tip?").max_tokens(10)).await.map(|tip| tip.text())
 }
 
-fn tools() -> Tools {
+pub(crate) fn tools() -> Tools {
     Tools::new()
         .tool(Tool::new("greet", greet).elicits::<Name>("name"))
         .tool(Tool::new("at_once", at_once))
@@ -75,12 +74,12 @@ fn tools() -> Tools {
         .tool(Tool::new("chatty", chatty))
 }
 
-fn ada() -> Attempt {
+pub(crate) fn ada() -> Attempt {
     let attempt = Attempt::anonymous().with(Capabilities::ALL);
     Attempt { principal: "ada".into(), log_level: Some(LogLevel::Info), ..attempt }
 }
 
-fn call(tool: &str, client: ClientId) -> Call {
+pub(crate) fn call(tool: &str, client: ClientId) -> Call {
     Call::tool(tool, &json!({})).of(Origin { client, request: Json::of(&7).unwrap() })
 }
 
@@ -92,7 +91,7 @@ async fn launch(sessions: &Sessions, tool: &str, client: ClientId) -> SessionId 
 }
 
 /// An event in words.
-fn told(event: &SessionEvent) -> String {
+pub(crate) fn told(event: &SessionEvent) -> String {
     let what = match &event.kind {
         SessionEventKind::Progress { progress, .. } => format!("at {progress}"),
         SessionEventKind::Log { data, .. } => data.as_str().to_owned(),
@@ -106,7 +105,7 @@ fn told(event: &SessionEvent) -> String {
 }
 
 /// Answers what an event asks.
-async fn answer(sessions: &Sessions, session: SessionId, event: &SessionEvent) {
+pub(crate) async fn answer(sessions: &Sessions, session: SessionId, event: &SessionEvent) {
     let (key, answer) = match &event.kind {
         SessionEventKind::ElicitRequest(question) => {
             (&question.key, json!({ "action": "accept", "content": { "name": "Ada" } }))
@@ -121,7 +120,11 @@ async fn answer(sessions: &Sessions, session: SessionId, event: &SessionEvent) {
     let _ = sessions.respond(session, key, Json::from(&answer), ada()).await;
 }
 
-async fn to_the_end(sessions: &Sessions, session: SessionId, follower: &mut Follower) -> Vec<String> {
+pub(crate) async fn to_the_end(
+    sessions: &Sessions,
+    session: SessionId,
+    follower: &mut Follower,
+) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(event) = follower.next().await {
         all.push(told(&event));
@@ -141,7 +144,7 @@ const ALL: [&str; 8] = [
     r#"8 {"content":[{"type":"text","text":"Hello, Ada! Rest."}]}"#,
 ];
 
-fn all() -> Vec<String> {
+pub(crate) fn all() -> Vec<String> {
     ALL.map(str::to_owned).to_vec()
 }
 
@@ -237,66 +240,4 @@ async fn a_session_that_expires_or_is_cancelled_says_so_to_whoever_follows() {
     assert!(told(&follower.next().await.unwrap()).contains("Expired"));
     assert_eq!(follower.next().await, None);
     scope.halt().await;
-}
-
-/// Calls in a process that dies at the write behind so many, and follows to the end in another one. None if the call was not
-/// known to go on before the death.
-async fn follow_over_a_death(writes: usize, last: LastWrite) -> Option<(Vec<String>, bool)> {
-    let storage = MemoryStorage::new();
-    let scope = Scope::root("process").open().unwrap();
-    let sessions = start(&scope, tools(), Dying::after(writes, last, &storage));
-    let client = ClientId::unique();
-    // Long enough for everything but a store that hangs.
-    let moment = Duration::from_secs(1);
-    let launched = tokio::time::timeout(moment, sessions.launch(call("greet", client), ada())).await;
-    let Ok(Ok(Reply::Task(session))) = launched else {
-        std::mem::forget(scope);
-        return None;
-    };
-    let (mut heard, mut seen, mut died) = (Vec::new(), 0, true);
-    let mut follower = sessions.follow(session, "ada", 0).await.unwrap();
-    while let Ok(event) = tokio::time::timeout(moment, follower.next()).await {
-        let Some(event) = event else {
-            died = false;
-            break;
-        };
-        heard.push(told(&event));
-        seen = event.seq;
-        let _ = tokio::time::timeout(moment, answer(&sessions, session, &event)).await;
-    }
-    // The death: nothing is drained, nothing is told.
-    std::mem::forget(scope);
-    if died {
-        let scope = Scope::root("process").open().unwrap();
-        let sessions = start(&scope, tools(), storage);
-        // What the client was answering when the server died it answers again.
-        let mut again = sessions.follow(session, "ada", 0).await.unwrap();
-        while let Some(Some(event)) = again.next().now_or_never() {
-            if event.seq <= seen {
-                answer(&sessions, session, &event).await;
-            }
-        }
-        let mut follower = sessions.follow(session, "ada", seen).await.unwrap();
-        heard.extend(to_the_end(&sessions, session, &mut follower).await);
-        scope.halt().await;
-    }
-    Some((heard, died))
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_event_is_lost_and_none_comes_twice_over_a_death_at_any_write() {
-    for last in [LastWrite::Lost, LastWrite::Durable] {
-        let (mut writes, mut deaths) = (0, 0);
-        loop {
-            if let Some((heard, died)) = follow_over_a_death(writes, last).await {
-                assert_eq!(heard, all(), "{last:?} at write {writes}");
-                if !died {
-                    break;
-                }
-                deaths += 1;
-            }
-            writes += 1;
-        }
-        assert!(deaths >= 5, "{deaths} deaths");
-    }
 }

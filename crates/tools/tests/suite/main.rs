@@ -10,4 +10,5 @@ mod order;
 mod rounds;
 mod sealed;
 mod told;
+mod told_once;
 mod watching;

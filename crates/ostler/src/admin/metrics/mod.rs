@@ -101,6 +101,7 @@ fn tools(scrape: &Scrape, status: &SessionsStatus) {
     scrape.counter(names::FAILED_SESSIONS, &[("failure", "expired")], status.expired);
     scrape.counter(names::FAILED_SESSIONS, &[("failure", "diverged")], status.diverged);
     scrape.counter(names::FOREIGN_WAKES, &[], status.foreign_wakes);
+    scrape.counter(names::UNTOLD, &[], status.untold);
     scrape.gauge(names::SESSIONS, &[("state", "parked")], status.parked as f64);
     scrape.gauge(names::SESSIONS, &[("state", "busy")], status.busy as f64);
     scrape.gauge(names::PARKED_BYTES, &[], status.parked_bytes as f64);

@@ -63,6 +63,10 @@ pub(super) const FOREIGN_WAKES: Metric = metric(
     "ostler_tools_foreign_wakes_total",
     "Parked sessions that were woken by something that is not their context's, which is a fault of their tool.",
 );
+pub(super) const UNTOLD: Metric = metric(
+    "ostler_tools_untold_total",
+    "Progress and log messages that were dropped because their calls had told as many as are kept.",
+);
 pub(super) const SESSIONS: Metric = metric(
     "ostler_tools_sessions",
     "Sessions in memory now: parked between two rounds, or busy with an answer.",
