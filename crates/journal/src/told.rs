@@ -59,3 +59,71 @@ impl Journal {
         Telling::Noted(self.next())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, OpKind, Outcome, SCHEMA_VERSION, SessionId, Started, Timestamp};
+
+    fn started() -> Started {
+        Started {
+            schema: SCHEMA_VERSION,
+            tool: "report".into(),
+            version: 1,
+            arguments: json("none"),
+            digest: Digest::of([b"report".as_slice()]),
+            principal: "ada".into(),
+            client: json("none"),
+            seed: 7,
+            at: Timestamp::from_millis(0),
+            expires: Timestamp::from_millis(60_000),
+            origin: None,
+        }
+    }
+
+    fn json(text: &str) -> Json {
+        Json::of(&text).unwrap()
+    }
+
+    fn step(journal: &mut Journal, name: &str) -> OpNumber {
+        journal.register(&"".into(), OpKind::Step, name.into()).unwrap()
+    }
+
+    #[test]
+    fn a_step_that_runs_again_tells_what_it_had_not_told_whatever_has_ended_beside_it() {
+        let mut live = Journal::begin(SessionId::unique(), started());
+        let (long, short) = (step(&mut live, "long"), step(&mut live, "short"));
+        live.tell(json("half"), Some(long), 9);
+        live.tell(json("short"), Some(short), 9);
+        live.complete(short, Outcome::Value(json("done")));
+        live.deliver().unwrap();
+        live.tell(json("on"), None, 9);
+        let stored = live.take_unsaved(Timestamp::from_millis(5)).into_iter().map(|entry| entry.event);
+
+        let mut again = Journal::resume(live.session(), stored.collect()).unwrap().journal;
+        let (long, _short) = (step(&mut again, "long"), step(&mut again, "short"));
+        again.deliver().unwrap();
+        assert_eq!(again.tell(json("on"), None, 9), Telling::Again);
+        assert_eq!(again.tell(json("half"), Some(long), 9), Telling::Again);
+        // Once more, by somebody else, by the step that had ended.
+        for (event, by) in [("half", Some(long)), ("half", None), ("short", None)] {
+            assert!(matches!(again.tell(json(event), by, 9), Telling::Noted(_)), "{event}");
+        }
+        assert_eq!(again.tell(json("late"), None, 6), Telling::TooMuch);
+    }
+
+    #[test]
+    fn what_was_told_before_a_round_closed_is_not_waited_for() {
+        let mut live = Journal::begin(SessionId::unique(), started());
+        live.tell(json("asking"), None, 9);
+        let ask = live.register(&"".into(), OpKind::Elicit, "name".into()).unwrap();
+        live.ask(ask, json("who?"));
+        live.close_round();
+        let stored = live.take_unsaved(Timestamp::from_millis(5)).into_iter().map(|entry| entry.event);
+        let mut again = Journal::resume(live.session(), stored.collect()).unwrap().journal;
+        // Another time of day, for example: the tool was there, and has told something.
+        assert_eq!(again.tell(json("asking, later"), None, 9), Telling::Again);
+        again.register(&"".into(), OpKind::Elicit, "name".into()).unwrap();
+        assert!(matches!(again.tell(json("asking"), None, 9), Telling::Noted(_)), "it is behind them");
+    }
+}

@@ -1,6 +1,8 @@
 //! What a running tool and the one that runs it share.
 
-use std::collections::{HashMap, VecDeque};
+mod tell;
+
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,19 +13,19 @@ use futures::future::poll_fn;
 use futures::task::AtomicWaker;
 use ostler_journal::{
     Journal, Json, OpKind, OpNumber, Origin, Outcome, SCHEMA_VERSION, Seq, SessionId, Standing, Started,
-    Telling, Timestamp,
+    Timestamp,
 };
-use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::tell::Events;
 use crate::attempt::ClientTerms;
 use crate::callable::Callable;
 use crate::clock::Clock;
 use crate::error::{ContextError, Failure};
-use crate::event::{SessionEvent, SessionEventKind, Told};
+use crate::event::SessionEvent;
 use crate::testing::Effects;
-use crate::watch::{KEPT_EVENTS, Watched};
+use crate::watch::Watched;
 use crate::{Attempt, Resume, ToolResult};
 
 /// What is shared by the contexts of one session and its driver.
@@ -90,13 +92,6 @@ pub(crate) struct Beginning {
     pub(crate) max_events: usize,
     /// What there will be of it when it has waited.
     pub(crate) resume: Resume,
-}
-
-#[derive(Debug, Default)]
-struct Events {
-    last: u64,
-    kept: VecDeque<SessionEvent>,
-    dropped: u64,
 }
 
 impl Core {
@@ -305,82 +300,6 @@ impl Core {
         }
     }
 
-    /// Waits until everything before `place` is durable.
-    pub(crate) async fn durable(&self, place: Seq) {
-        poll_fn(|cx| {
-            if self.journal(|journal| journal.is_durable(place)) {
-                return Poll::Ready(());
-            }
-            let mut cell = self.cell();
-            cell.write_wanted = true;
-            cell.barriers.push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-
-    /// Tells whoever watches, and waits while they are not ready for it; or keeps it for whoever follows.
-    pub(crate) async fn tell(&self, kind: SessionEventKind) {
-        if self.cell().beginning.origin.is_some() {
-            return self.tell_for_good(kind).await;
-        }
-        // It was told before.
-        if self.begun(|journal| journal.is_replaying()).unwrap_or(false) {
-            return;
-        }
-        // What it tells may follow from an outcome that a crash would undo.
-        if let Some(place) = self.begun(|journal| journal.significant()) {
-            self.durable(place).await;
-        }
-        let watched = self.cell().watched.clone();
-        if let Some(watched) = watched {
-            let _at_work = AtWork::begin(self);
-            watched.tell(kind.clone()).await;
-        }
-        let (sender, event) = {
-            let mut cell = self.cell();
-            cell.events.last += 1;
-            let event = SessionEvent { seq: cell.events.last, kind };
-            match cell.attempt.events.clone() {
-                Some(sender) => (sender, event),
-                None => return cell.events.keep(event),
-            }
-        };
-        if let Some(event) = self.send(sender, event).await {
-            self.cell().events.keep(event);
-        }
-    }
-
-    /// Tells something that is in the journal before anybody hears of it.
-    async fn tell_for_good(&self, kind: SessionEventKind) {
-        let Some(Ok(event)) = Told::of(&kind).map(|told| Json::of(&told)) else { return };
-        let (step, most) = {
-            let cell = self.cell();
-            (cell.step, cell.beginning.max_events)
-        };
-        match self.journal(|journal| journal.tell(event, step, most)) {
-            Telling::Noted(place) => {
-                let _at_work = AtWork::begin(self);
-                self.durable(place).await;
-                let watched = self.cell().watched.clone();
-                if let Some(watched) = watched {
-                    watched.tell(kind).await;
-                }
-            }
-            Telling::Again => {}
-            Telling::TooMuch => self.cell().events.dropped += 1,
-        }
-    }
-
-    /// How many things were not told of a call that has told too much, since this was last asked.
-    pub(crate) fn take_untold(&self) -> u64 {
-        let mut cell = self.cell();
-        match cell.beginning.origin {
-            Some(_) => std::mem::take(&mut cell.events.dropped),
-            None => 0,
-        }
-    }
-
     /// Polls `code`, which is that of the step `number`: what it tells meanwhile the step tells.
     pub(crate) async fn within<F: Future>(&self, number: OpNumber, code: F) -> F::Output {
         let mut code = pin!(code);
@@ -393,14 +312,18 @@ impl Core {
         .await
     }
 
-    async fn send(&self, sender: Sender<SessionEvent>, event: SessionEvent) -> Option<SessionEvent> {
-        let event = match sender.try_send(event) {
-            Ok(()) => return None,
-            Err(tokio::sync::mpsc::error::TrySendError::Closed(event)) => return Some(event),
-            Err(tokio::sync::mpsc::error::TrySendError::Full(event)) => event,
-        };
-        let _at_work = AtWork::begin(self);
-        sender.send(event).await.err().map(|lost| lost.0)
+    /// Waits until everything before `place` is durable.
+    pub(crate) async fn durable(&self, place: Seq) {
+        poll_fn(|cx| {
+            if self.journal(|journal| journal.is_durable(place)) {
+                return Poll::Ready(());
+            }
+            let mut cell = self.cell();
+            cell.write_wanted = true;
+            cell.barriers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 }
 
@@ -462,30 +385,6 @@ impl Cell {
         if let Some(journal) = &mut self.journal {
             journal.shrink();
         }
-    }
-}
-
-impl Events {
-    /// Gives `sender` what has been kept, as far as it takes it.
-    fn tell(&mut self, sender: &Sender<SessionEvent>) {
-        if self.dropped > 0 {
-            tracing::debug!(dropped = self.dropped, "events of a session that nobody watched are gone");
-            self.dropped = 0;
-        }
-        while let Some(event) = self.kept.pop_front() {
-            if let Err(refused) = sender.try_send(event) {
-                self.kept.push_front(refused.into_inner());
-                break;
-            }
-        }
-    }
-
-    fn keep(&mut self, event: SessionEvent) {
-        if self.kept.len() == KEPT_EVENTS {
-            self.kept.pop_front();
-            self.dropped += 1;
-        }
-        self.kept.push_back(event);
     }
 }
 

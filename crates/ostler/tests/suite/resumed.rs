@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::binary::{Directory, Ostler, free_ports};
+use crate::raw::admin;
 use crate::tools::{assert_booked, trip};
 
 /// A client, as far as it has come.
@@ -71,9 +72,9 @@ impl Client {
         Some((head, body))
     }
 
-    fn call(&self) -> Events {
+    fn call(&self, tool: &str, arguments: Value) -> Events {
         let meta = json!({ "progressToken": "p" });
-        let params = json!({ "name": "book_flight", "arguments": trip(), "_meta": meta });
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
         let message = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
         Events(self.send("POST", "", &message.to_string()).unwrap().1)
     }
@@ -131,13 +132,19 @@ impl Iterator for Events {
 }
 
 fn up(directory: Directory, port: u16) -> Ostler {
+    up_with(directory, port, None)
+}
+
+/// With a key of the configuration as the environment has it.
+fn up_with(directory: Directory, port: u16, key: Option<(&str, &str)>) -> Ostler {
     let mcp = format!("127.0.0.1:{port}");
     let listen = [
         ("OSTLER_SWITCHBOARD__LISTEN", "127.0.0.1:0"),
         ("OSTLER_ADMIN__LISTEN", "127.0.0.1:0"),
         ("OSTLER_MCP__LISTEN", &mcp),
     ];
-    Ostler::up(directory, &["up"], &listen)
+    let environment: Vec<_> = listen.into_iter().chain(key).collect();
+    Ostler::up(directory, &["up"], &environment)
 }
 
 /// When the server is killed.
@@ -155,7 +162,7 @@ fn book(death: Death) -> Vec<Event> {
     let port = free_ports();
     let mut ostler = up(Directory::new(), port);
     let client = Client::open(port);
-    let mut events = client.call();
+    let mut events = client.call("book_flight", trip());
     let mut told: Vec<Event> = Vec::new();
     let mut died = false;
     loop {
@@ -214,4 +221,22 @@ fn a_booking_is_finished_over_a_death_between_any_two_events_and_none_is_lost_or
             assert_eq!(said(&told), said(&whole), "{death:?}");
         }
     }
+}
+
+#[test]
+fn a_call_tells_no_more_than_max_events_and_the_rest_is_counted() {
+    let port = free_ports();
+    let ostler = up_with(Directory::new(), port, Some(("OSTLER_TOOLS__MAX_EVENTS", "1")));
+    let client = Client::open(port);
+    let events = client.call("slow_report", json!({ "topic": "horses", "sections": 3 }));
+    let mut told = Vec::new();
+    for event in events {
+        if event.message.get("result").is_some() {
+            break;
+        }
+        told.extend(event.message["params"].get("progress").cloned());
+    }
+    assert_eq!(told, [json!(1)]);
+    let metrics = admin(ostler.admin, "GET", "/metrics").with(200).body;
+    assert!(metrics.lines().any(|line| line == "ostler_tools_untold_total 2"), "{metrics}");
 }

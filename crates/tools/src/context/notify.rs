@@ -39,6 +39,10 @@ impl Progress {
 impl ToolContext {
     /// Tells how far the tool is. It waits for a watcher that is slow; without one, the oldest of what was told is dropped. In a
     /// replay nothing is told twice.
+    ///
+    /// Of a call that goes on without its request ([`Sessions::launch`](crate::Sessions::launch)) this waits until it is in the
+    /// journal, and each is told once, over deaths of the process too: the code that told it tells the same when it runs again. What
+    /// is different then, as a time that is not the context's, is something else, and told.
     pub async fn progress(&self, progress: Progress) {
         let Progress { progress, total, message } = progress;
         self.core.tell(SessionEventKind::Progress { progress, total, message }).await;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use ostler_scope::Scope;
 use ostler_tools::{
-    Attempt, Call, CallError, Capabilities, ClientId, ContextError, Follower, Json, ListQuery, LogLevel,
-    MemoryStorage, Origin, Progress, Prompt, Reply, Sampling, SessionEvent, SessionEventKind, SessionId,
-    Sessions, SessionsConfig, Tool, ToolContext, ToolResult, Tools,
+    Attempt, Call, CallError, Capabilities, ClientId, ContextError, Elicited, Follower, Json, ListQuery,
+    LogLevel, MemoryStorage, Origin, Progress, Prompt, Reply, RespondError, Sampling, SessionEvent,
+    SessionEventKind, SessionId, Sessions, SessionsConfig, Tool, ToolContext, ToolResult, Tools,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,6 +59,13 @@ async fn refused(ctx: ToolContext, _: Nothing) -> ToolResult<String> {
     }
 }
 
+/// What comes of two refusals, in words.
+async fn twice_refused(ctx: ToolContext, none: Nothing) -> ToolResult<String> {
+    let name = ctx.elicit::<Name>("name", Prompt::new("Who are you?")).await?;
+    let name = if matches!(name, Elicited::Cancelled) { "nobody" } else { "somebody" };
+    Ok(format!("{name}, {}", refused(ctx, none).await?))
+}
+
 async fn chatty(ctx: ToolContext, _: Nothing) -> ToolResult<String> {
     for at in 1..=100_u8 {
         ctx.progress(Progress::at(at.into())).await;
@@ -71,6 +78,7 @@ pub(crate) fn tools() -> Tools {
         .tool(Tool::new("greet", greet).elicits::<Name>("name"))
         .tool(Tool::new("at_once", at_once))
         .tool(Tool::new("refused", refused))
+        .tool(Tool::new("twice_refused", twice_refused).elicits::<Name>("name"))
         .tool(Tool::new("chatty", chatty))
 }
 
@@ -212,6 +220,53 @@ async fn a_refusal_is_told_apart_from_a_client_that_cannot_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_finds_its_session_parked_evicted_and_in_another_process() {
+    for max_parked_bytes in [usize::MAX, 0] {
+        let config = SessionsConfig { max_parked_bytes, ..SessionsConfig::default() };
+        let storage = MemoryStorage::new();
+        let scope = Scope::root("test").open().unwrap();
+        let sessions = Sessions::start(&scope, tools(), storage.clone(), config.clone()).unwrap();
+        let session = launch(&sessions, "twice_refused", ClientId::unique()).await;
+        let mut follower = sessions.follow(session, "ada", 0).await.unwrap();
+        assert_eq!(told(&follower.next().await.unwrap()), "1 name");
+        sessions.refuse(session, "name", "no".into(), ada()).await.unwrap();
+        assert_eq!(told(&follower.next().await.unwrap()), "2 tip");
+        let again = sessions.refuse(session, "name", "no".into(), ada()).await.unwrap_err();
+        assert!(matches!(again, RespondError::Settled { .. }), "{again}");
+        drop(follower);
+        scope.halt().await;
+
+        let scope = Scope::root("test").open().unwrap();
+        let sessions = Sessions::start(&scope, tools(), storage, config).unwrap();
+        sessions.refuse(session, "tip", "neither".into(), ada()).await.unwrap();
+        let mut follower = sessions.follow(session, "ada", 2).await.unwrap();
+        assert!(told(&follower.next().await.unwrap()).contains("nobody, tip: neither"));
+        scope.halt().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_watches_a_call_that_is_followed_hears_of_its_progress() {
+    let scope = Scope::root("test").open().unwrap();
+    let sessions = start(&scope, tools(), MemoryStorage::new());
+    let session = launch(&sessions, "greet", ClientId::unique()).await;
+    let mut follower = sessions.follow(session, "ada", 3).await.unwrap();
+    let questions = [follower.next().await.unwrap(), follower.next().await.unwrap()];
+    let mut watcher = sessions.watch(session, "ada").await.unwrap();
+    for question in &questions {
+        answer(&sessions, session, question).await;
+    }
+    let mut heard = Vec::new();
+    while let Some(event) = watcher.next().await {
+        if let SessionEventKind::Progress { progress, .. } = event.kind {
+            heard.push(progress);
+        }
+    }
+    assert_eq!(heard, [3.0, 4.0]);
+    scope.halt().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_tool_tells_is_bounded() {
     let scope = Scope::root("test").open().unwrap();
     let config = SessionsConfig { max_events: 3, ..SessionsConfig::default() };
@@ -221,6 +276,7 @@ async fn what_a_tool_tells_is_bounded() {
     let events = to_the_end(&sessions, session, &mut follower).await;
     assert_eq!(events[..4], ["1 at 1", "2 at 2", "3 at 3", "4 tip"]);
     assert_eq!(events.len(), 5);
+    assert_eq!(sessions.status().untold, 97);
     scope.halt().await;
 }
 
