@@ -80,7 +80,12 @@ def nginx(folder, port, answer):
 def load(folder, port, seconds, connections=32, request=REQUEST, fields=HEADERS):
     script = pathlib.Path(folder) / "call.lua"
     headers = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in fields.items())
-    script.write_text(f'wrk.method = "POST"\nwrk.body = [==[{json.dumps(request)}]==]\n{headers}')
+    # A client with a session has one request of an id at a time.
+    before, after = json.dumps({**request, "id": "@"}).split('"@"')
+    script.write_text(
+        f'wrk.method = "POST"\n{headers}local id = 0\n'
+        f"function request() id = id + 1 return wrk.format(nil, nil, nil, [==[{before}]==] .. id .. [==[{after}]==]) end"
+    )
     output = subprocess.run(
         ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
          f"http://127.0.0.1:{port}/mcp"],
